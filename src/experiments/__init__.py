@@ -1,0 +1,57 @@
+"""The experiment ledger for forecasting: every evaluation a row, skill told from luck.
+
+Importing this package starts nothing; a public name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from experiments.errors import ExperimentsError
+    from experiments.science.metrics import evaluate
+    from experiments.science.models import BASELINE_MODELS
+    from experiments.science.significance import diebold_mariano
+    from experiments.services.answers import choose
+    from experiments.services.backtest import backtest
+    from experiments.services.ledger import Ledger, connect
+    from experiments.services.writer import DatabricksWriter, log_experiment
+
+_HOMES = {
+    "BASELINE_MODELS": "science.models",
+    "DatabricksWriter": "services.writer",
+    "ExperimentsError": "errors",
+    "Ledger": "services.ledger",
+    "backtest": "services.backtest",
+    "choose": "services.answers",
+    "connect": "services.ledger",
+    "diebold_mariano": "science.significance",
+    "evaluate": "science.metrics",
+    "log_experiment": "services.writer",
+}
+
+__all__ = [
+    "BASELINE_MODELS",
+    "DatabricksWriter",
+    "ExperimentsError",
+    "Ledger",
+    "backtest",
+    "choose",
+    "connect",
+    "diebold_mariano",
+    "evaluate",
+    "log_experiment",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOMES:
+        msg = f"module 'experiments' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"experiments.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,44 @@
+"""Identifiers: time-ordered ids for runs, digests for content."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+import uuid
+from typing import Any
+
+
+def uuid7(when: dt.datetime) -> str:
+    """A version 7 UUID whose time is `when`, to the millisecond (RFC 9562, section 5.7).
+
+    Parameters
+    ----------
+    when : datetime.datetime
+        An aware time.
+
+    Examples
+    --------
+    >>> uuid7(dt.datetime(2022, 2, 22, 19, 22, 22, tzinfo=dt.timezone.utc))[:15]
+    '017f22e2-79b0-7'
+    """
+    milliseconds = int(when.timestamp() * 1000)
+    value = milliseconds << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def digest(content: Any) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of `content`, written as canonical JSON.
+
+    Equal content has an equal digest whatever the order of its keys; dates are written in ISO form.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Science: grids, metrics, significance and models. Never imports an engine."""

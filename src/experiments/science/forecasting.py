@@ -1,0 +1,107 @@
+"""One model on one window: a pure function that never lets a failed fit pass for a gap."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.definitions import SEASON_LENGTH
+from experiments.errors import InvalidInputError
+from experiments.science.window import ModelVariant, TrainingWindow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from experiments.science.series import Series
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowForecast:
+    """What came of one fit: forecasts [H], or the error that prevented them; seconds of each part."""
+
+    y_hat: NDArray[np.float64] | None
+    error: str | None
+    warning: str | None
+    fit_seconds: float
+    predict_seconds: float
+
+
+def training_window(
+    series: Series, position: int, *, covariates: tuple[str, ...], horizon: int, train_size: int | None, seed: int
+) -> TrainingWindow:
+    """Cut out what a model may see when the observation at `position` is the last one known.
+
+    It begins where all the covariates asked for are known, so that a variant with a short covariate
+    says so in its training span.
+
+    Parameters
+    ----------
+    series : Series
+    position : int
+        Position of the cutoff.
+    covariates : tuple of str
+        The covariates the variant asks for.
+    horizon, train_size, seed
+        As in `BacktestDefinition` and `TrainingWindow`.
+    """
+    start = 0 if train_size is None else max(0, position + 1 - train_size)
+    for name in covariates:
+        known = np.flatnonzero(np.isfinite(series.covariates[name][: position + 1]))
+        start = max(start, int(known[0]) if len(known) else position + 1)
+    seen = slice(start, position + 1)
+    x = np.column_stack([series.covariates[name][seen] for name in covariates]) if covariates else None
+    return TrainingWindow(
+        ds=series.ds[seen].copy(),
+        y=series.y[seen].copy(),
+        x=np.empty((position + 1 - start, 0)) if x is None else x,
+        covariates=covariates,
+        horizon=horizon,
+        season_length=SEASON_LENGTH[series.frequency],
+        seed=seed,
+    )
+
+
+def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowForecast:
+    """Fit a variant on a window and forecast from it; whatever it raises becomes the window's error."""
+    y_hat = error = None
+    fitted_at = None
+    started = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            predict = variant.function(window, **variant.params)
+            fitted_at = time.perf_counter()
+            y_hat = _checked(predict(), window.horizon)
+        except Exception as failure:  # noqa: BLE001  a model is foreign code: its failure is a row of the ledger
+            error = f"{type(failure).__name__}: {failure}".strip()[:500]
+    ended = time.perf_counter()
+    fitted_at = fitted_at or ended
+    return WindowForecast(
+        y_hat=y_hat,
+        error=error,
+        warning=_first(caught),
+        fit_seconds=fitted_at - started,
+        predict_seconds=ended - fitted_at,
+    )
+
+
+def _checked(y_hat: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
+    values = np.asarray(y_hat, dtype=float)
+    if values.shape != (horizon,):
+        msg = f"the model returned an array of shape {values.shape}; ({horizon},) is needed"
+        raise InvalidInputError(msg)
+    if not np.isfinite(values).all():
+        msg = f"the model forecast {values[~np.isfinite(values)][0]} at step {int(np.argmin(np.isfinite(values))) + 1}"
+        raise InvalidInputError(msg)
+    return values
+
+
+def _first(caught: list[warnings.WarningMessage]) -> str | None:
+    for item in caught:
+        if not issubclass(item.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning)):
+            return f"{item.category.__name__}: {item.message}".strip()[:500]
+    return None

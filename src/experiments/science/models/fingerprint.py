@@ -1,0 +1,219 @@
+"""Which code a variant runs: a digest that changes when the code or its libraries do."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.identity import digest
+
+if TYPE_CHECKING:
+    from experiments.science.window import ModelVariant
+
+_SHIPPED = "experiments.science.models."
+_NAMED_OTHERWISE = {"xgboost": "xgboost-cpu", "sklearn": "scikit-learn"}
+"""Spares the search for the distributions of common libraries that are not named as they are imported."""
+
+_NO_MODELS = {_SHIPPED + "registry", _SHIPPED + "fingerprint"}
+
+
+def code_fingerprint(variant: ModelVariant) -> str:
+    """Digest of the code a variant runs and of the versions of the libraries it imports.
+
+    The unit is the module: any change to the text of the module that defines the function counts, as does any
+    change to the shipped or local modules it imports. Libraries count by their version. A function without a
+    source file (a REPL, a notebook) counts by its bytecode and by what it refers to. The variant's parameters
+    are not part of it.
+
+    Parameters
+    ----------
+    variant : ModelVariant
+        Its function, of any kind that can be called, is described; nothing is run.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, the same in every process.
+
+    Examples
+    --------
+    >>> from experiments.science.models.registry import BASELINE_MODELS
+    >>> code_fingerprint(BASELINE_MODELS["sarimax"]) == code_fingerprint(BASELINE_MODELS["sarimax_vix"])
+    True
+    """
+    return digest(_describe(variant.function, set()))
+
+
+def _describe(function: Callable[..., Any], seen: set[int]) -> Any:
+    """What `function` is made of, in words and numbers that no process invents for itself."""
+    if isinstance(function, functools.partial):
+        return [_describe(function.func, seen), _plain(function.args, seen), _plain(function.keywords, seen)]
+    if isinstance(function, MethodType):
+        return [_describe(function.__func__, seen), _plain(function.__self__, seen)]
+    if not isinstance(function, FunctionType):
+        return _plain(function, seen)
+    if id(function) in seen:
+        return "seen"
+    seen.add(id(function))
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    state = _plain([cells, function.__defaults__, function.__kwdefaults__], seen)
+    body = _from_source(function) or _from_bytecode(function, seen)
+    return [function.__qualname__, state, body]
+
+
+def _from_source(function: FunctionType) -> Any:
+    """Texts and library versions of the function's module and the modules it reaches, or None without a file."""
+    module = sys.modules.get(function.__module__)
+    if module is None or getattr(module, "__file__", None) != function.__code__.co_filename:
+        return None
+    texts: dict[str, str] = {}
+    libraries: dict[str, str] = {}
+    _reach(function.__module__, texts, libraries)
+    return [texts, libraries] if texts else None
+
+
+def _reach(name: str, texts: dict[str, str], libraries: dict[str, str]) -> None:
+    """Collect a module and, through its imports, the shipped and local modules and the libraries it uses."""
+    text = _text(name)
+    if name in texts or text is None:
+        return
+    texts[name] = text
+    package = name if _is_package(name) else name.rpartition(".")[0]
+    for imported in _imports(text, package):
+        top = imported.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            continue
+        if top == "experiments":
+            if imported.startswith(_SHIPPED) and imported not in _NO_MODELS:
+                _reach(imported, texts, libraries)
+        elif (version := _version(top)) is not None:
+            libraries[top] = version
+        else:
+            _reach(imported, texts, libraries)
+
+
+@functools.lru_cache(maxsize=256)
+def _imports(text: str, package: str) -> tuple[str, ...]:
+    """Names of the modules imported anywhere in a module, and of what may be their submodules."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(names)
+
+
+def _text(name: str) -> str | None:
+    """Source text of a module, or None if it has none or there is no such module."""
+    try:
+        module = sys.modules.get(name)
+        if module is not None:
+            return inspect.getsource(module)
+        spec = importlib.util.find_spec(name)
+        source = getattr(spec.loader, "get_source", None) if spec else None
+        return source(name) if source else None
+    except (ImportError, OSError, TypeError, ValueError):
+        return None
+
+
+def _is_package(name: str) -> bool:
+    return hasattr(sys.modules.get(name), "__path__")
+
+
+def _version(top: str) -> str | None:
+    """Version of the installed distribution that brings the top-level module, or None for a local one."""
+    if not _is_installed(top):
+        return None
+    for name in (top, _NAMED_OTHERWISE.get(top, top)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    names = _distributions().get(top, ())
+    return " ".join(importlib.metadata.version(name) for name in names)
+
+
+def _is_installed(top: str) -> bool:
+    """Whether the top-level module lies where packages are installed; its name alone may be a local one's too."""
+    module = sys.modules.get(top)
+    file = getattr(module, "__file__", None)
+    if module is None:
+        spec = importlib.util.find_spec(top)
+        file = spec.origin if spec else None
+    return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Distributions by top-level module; reading them all takes a quarter of a second."""
+    return importlib.metadata.packages_distributions()
+
+
+def _from_bytecode(function: FunctionType, seen: set[int]) -> Any:
+    """Bytecode, constants and names, and whatever of its globals the function refers to."""
+    code = function.__code__
+    known = function.__globals__
+    used = {name: _plain(known[name], seen) for name in sorted(_names(code)) if name in known}
+    return [_plain(code, seen), used]
+
+
+def _names(code: CodeType) -> set[str]:
+    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*(_names(inner) for inner in nested))
+
+
+def _plain(value: Any, seen: set[int]) -> Any:
+    """`value` as JSON can hold it, without addresses or the order of a set."""
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        return [type(value).__name__, repr(value)]
+    if isinstance(value, CodeType):
+        constants = [_plain(constant, seen) for constant in value.co_consts]
+        return [value.co_code.hex(), constants, list(value.co_names), list(value.co_varnames)]
+    if isinstance(value, ModuleType):
+        top = value.__name__.partition(".")[0]
+        return [value.__name__, None if top in sys.stdlib_module_names else _version(top)]
+    if isinstance(value, FunctionType | MethodType | functools.partial):
+        return _describe(value, seen)
+    if isinstance(value, np.ndarray | list | tuple | set | frozenset | Mapping):
+        return _collection(value, seen)
+    return _opaque(value, seen)
+
+
+def _collection(value: Any, seen: set[int]) -> Any:
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), _collection(value.tolist(), seen) if value.ndim else repr(value.item())]
+    if isinstance(value, Mapping):
+        return sorted(([repr(_plain(key, seen)), _plain(item, seen)] for key, item in value.items()), key=repr)
+    if isinstance(value, set | frozenset):
+        return sorted(repr(_plain(item, seen)) for item in value)
+    return [_plain(item, seen) for item in value]
+
+
+def _opaque(value: Any, seen: set[int]) -> Any:
+    """A class by its methods or the version of its library, any other object by its class and its attributes."""
+    if id(value) in seen:
+        return "seen"
+    seen.add(id(value))
+    kind = value if isinstance(value, type) else type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    top = kind.__module__.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return [name, getattr(value, "__qualname__", None)]
+    code: Any = _version(top)
+    if code is None:
+        code = [_describe(member, seen) for member in vars(kind).values() if isinstance(member, FunctionType)]
+    attributes = {} if value is kind else getattr(value, "__dict__", {})
+    return [name, code, _plain(dict(attributes), seen)]
