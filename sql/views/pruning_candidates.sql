@@ -1,0 +1,15 @@
+-- One row per commodity, frequency, horizon and model that failed to beat naive in at least three evaluations.
+create or replace view pruning_candidates as
+select
+  commodity,
+  frequency,
+  forecast_horizon_days,
+  model_name,
+  count(*) as num_runs,
+  avg(mae_14day) as avg_mae,
+  avg(execution_time_seconds) as avg_time,
+  max(run_timestamp) as last_run
+from model_runs
+where beats_baseline = false
+group by commodity, frequency, forecast_horizon_days, model_name
+having count(*) >= 3

@@ -1,0 +1,214 @@
+"""Rows in, frames out: every write is a MERGE on the key, retried where another writer was faster."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from experiments.definitions import check_identifier
+from experiments.errors import InvalidInputError
+from experiments.storage.catalog import columns, statement, table_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from experiments.storage.engine import Engine
+
+Row = Mapping[str, Any]
+
+COMPACT_EVERY = 100
+"""Commits after which a writer compacts a table and checkpoints its log."""
+
+_PLAIN_LITERAL = re.compile(r"[\w .&/+-]{1,100}")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_DESCRIBING = ("show", "describe", "desc", "explain")
+_CONFLICTS = ("Failed to commit transaction", "Missing commit file", "DELTA_CONCURRENT", "ConcurrentAppend")
+
+
+def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str] = ()) -> int:
+    """Insert the rows whose key is not there yet, in one commit; the others change nothing.
+
+    Parameters
+    ----------
+    engine : Engine
+    table : str
+    rows : sequence of mapping
+        One value a column; absent columns are NULL. Of two rows with one key the first counts.
+    key : sequence of str
+        Columns that identify a row.
+    pins : sequence of str
+        Partition columns whose values an existing row of the same key is sure to share: the merge
+        then reads those partitions only.
+
+    Returns
+    -------
+    int
+        Rows inserted.
+
+    Raises
+    ------
+    InvalidInputError
+        If a row has a column the table has not.
+    """
+    distinct = list({tuple(row[name] for name in key): row for row in reversed(rows)}.values())[::-1]
+    if not distinct:
+        return 0
+    arrow = _arrow(table, distinct)
+    given = [check_identifier("column", name) for name in arrow.column_names]
+    before = _version(table_folder(engine, table))
+    with _source(engine, arrow) as source:
+        sql = statement("statements", "merge_new_rows").format(
+            table=check_identifier("table", table),
+            source=source,
+            condition=" and ".join([f"t.{name} = s.{name}" for name in key] + _pinned(distinct, pins)),
+            columns=", ".join(given),
+            values=", ".join(f"s.{name}" for name in given),
+        )
+        inserted = commit(engine, sql)
+    after = _version(table_folder(engine, table))
+    if before // COMPACT_EVERY != after // COMPACT_EVERY:
+        compact(table_folder(engine, table))
+    return inserted
+
+
+def commit(engine: Engine, sql: str) -> int:
+    """Run a statement that writes, again where another writer committed first; returns the rows it changed."""
+    from tenacity import (
+        Retrying,
+        retry_if_exception,
+        stop_after_delay,
+        wait_random_exponential,
+    )
+
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: any(mark in str(error) for mark in _CONFLICTS)),
+        wait=wait_random_exponential(multiplier=0.02, max=1),
+        stop=stop_after_delay(120),
+        reraise=True,
+    )
+    counts = retrying(lambda: engine.spark.sql(sql).toArrow()).to_pylist()
+    if not counts:
+        return 0
+    return int(counts[0].get("num_inserted_rows", counts[0].get("count", 0)))
+
+
+def select(engine: Engine, name: str, **parameters: Any) -> pd.DataFrame:
+    """The result of `sql/statements/<name>.sql`, its named parameters bound by the engine."""
+    return engine.spark.sql(statement("statements", name), args=parameters or None).toPandas()
+
+
+def read(engine: Engine, sql: str) -> pd.DataFrame:
+    """The result of a query a user typed; what is not a query is refused before it runs.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one query, or the engine cannot make sense of it.
+    """
+    text = sql.strip().rstrip(";").rstrip()
+    first = _COMMENT.sub(" ", text).split(maxsplit=1)[:1]
+    if not first:
+        msg = "the query is empty: give one such as 'select * from leaderboard'."
+        raise InvalidInputError(msg)
+    try:
+        if first[0].lower() not in _DESCRIBING:
+            # only a query parses inside parentheses, and asking for a schema runs nothing
+            engine.spark.sql(f"select * from (\n{text}\n) as q").schema  # noqa: B018, S608
+        return engine.spark.sql(text).toPandas()
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        msg = f"the ledger answers queries only, and cannot run this one: {reason}"
+        raise InvalidInputError(msg) from error
+
+
+def rows_with_key(engine: Engine, table: str, key: str, values: Sequence[str]) -> pd.DataFrame:
+    """The rows of a table whose text column `key` is among the values."""
+    import pyarrow as pa
+
+    with _source(engine, pa.table({key: pa.array(values, type=pa.string())})) as source:
+        sql = statement("statements", "rows_with_key").format(
+            table=check_identifier("table", table), source=source, key=check_identifier("column", key)
+        )
+        return engine.spark.sql(sql).toPandas()
+
+
+def compact(folder: Path) -> None:
+    """Rewrite many small files as few and checkpoint the log; where a writer was faster, leave it for next time."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    table = DeltaTable(str(folder))
+    try:
+        table.optimize.compact()
+        table.create_checkpoint()
+    except (CommitFailedError, DeltaError):
+        return
+
+
+@contextmanager
+def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
+    """The name of a temporary view over rows of this process."""
+    name = f"source_{secrets.token_hex(8)}"
+    engine.spark.createDataFrame(rows).createOrReplaceTempView(name)
+    try:
+        yield name
+    finally:
+        engine.spark.catalog.dropTempView(name)
+
+
+def _arrow(table: str, rows: Sequence[Row]) -> pa.Table:
+    import pyarrow as pa
+
+    simple = {
+        "string": pa.string(),
+        "int": pa.int32(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }
+    types = simple | {
+        "array<string>": pa.list_(pa.string()),
+        **{f"map<string, {kind}>": pa.map_(pa.string(), simple[kind]) for kind in ("string", "boolean", "double")},
+    }
+    given = [column for column in columns(table) if not column.generated]
+    known = {column.name for column in given}
+    for row in rows:
+        if extra := sorted(set(row) - known):
+            msg = f"{table} has no column {extra[0]!r}; it has {', '.join(column.name for column in given)}."
+            raise InvalidInputError(msg)
+    return pa.Table.from_pydict(
+        {
+            column.name: pa.array([_cell(row.get(column.name)) for row in rows], type=types[column.type])
+            for column in given
+        }
+    )
+
+
+def _cell(value: Any) -> Any:
+    return list(value.items()) if isinstance(value, Mapping) else value
+
+
+def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:
+    """Conditions that name the partitions touched, where their values are plain words."""
+    conditions = []
+    for name in pins:
+        values = sorted({str(row[name]) for row in rows})
+        if all(_PLAIN_LITERAL.fullmatch(value) for value in values):
+            listed = ", ".join(f"'{value}'" for value in values)
+            conditions.append(f"t.{check_identifier('column', name)} in ({listed})")
+    return conditions
+
+
+def _version(folder: Path) -> int:
+    """The newest version in a table's log; -1 where there is none on this machine."""
+    log = folder / "_delta_log"
+    if not log.is_dir():
+        return -1
+    return max((int(entry.stem) for entry in log.glob("*.json") if entry.stem.isdigit()), default=-1)
