@@ -1,0 +1,1 @@
+"""The command line: asks the services, prints what they say."""

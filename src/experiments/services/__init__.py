@@ -1,0 +1,1 @@
+"""Services: connecting, recording, backtesting and answering, on top of science and storage."""

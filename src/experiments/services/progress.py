@@ -1,0 +1,42 @@
+"""A progress bar on standard error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[[str], None]]:
+    """Show a bar while the block runs; yields a function that advances it by one and names what is done.
+
+    Parameters
+    ----------
+    what : str
+        What is being done, at the left of the bar.
+    total : int
+        Steps until it is full.
+    enabled : bool
+        Whether to show it at all.
+    """
+    if not enabled or total == 0:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[doing]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(what, total=total, doing="")
+        yield lambda doing: bar.update(task, advance=1, doing=doing)

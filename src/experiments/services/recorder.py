@@ -1,0 +1,177 @@
+"""Recording: windows as they come, evaluations when they are whole, reported figures as they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from experiments.errors import ConflictError, InvalidInputError
+from experiments.identity import digest
+from experiments.services.evaluation import Evaluation, EvaluationConfig, Window
+from experiments.services.provenance import capture
+from experiments.services.rows import Row, as_timestamp, bare_run, reported_run, same_value
+from experiments.storage.table import merge_new, rows_with_key, select
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from experiments.storage.engine import Engine
+
+KEYS = {
+    "environments": ("environment_id",),
+    "backtests": ("backtest_id",),
+    "experiments": ("experiment_id",),
+    "run_windows": ("experiment_id", "cutoff"),
+    "forecasts": ("experiment_id", "cutoff", "step"),
+    "model_runs": ("evaluation_key",),
+}
+"""The key of each table, in the order in which an evaluation's rows are written: `model_runs` last."""
+
+PINS = {
+    "environments": (),
+    "backtests": ("commodity",),
+    "experiments": ("experiment_type",),
+    "run_windows": ("commodity", "run_month"),
+    "forecasts": ("commodity", "run_month"),
+    "model_runs": ("commodity",),
+}
+"""Partition columns a row's key determines."""
+
+
+class Recorder:
+    """Turns what is logged into rows; holds the evaluations that are not finished yet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._open: dict[str, Evaluation] = {}
+        self._written: set[tuple[str, Any]] = set()
+
+    def log(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+        """Take in one window, or bare figures; see `experiments.log_experiment`."""
+        if not str(model_name or "").strip():
+            msg = f"model_name is {model_name!r}: give the name of the model variant."
+            raise InvalidInputError(msg)
+        if not {"y_hat", "error"} & set(results):
+            return self.write([bare_run(model_name, results, config)])[0]
+        checked, window = EvaluationConfig.of(config), Window.of(results)
+        if window.training_start_date is None and checked.training_start_date is None:
+            msg = "training_start_date is not known: give it in config, or in the results of each window."
+            raise InvalidInputError(msg)
+        key = digest([model_name, vars(checked)])
+        evaluation = self._open.get(key)
+        if evaluation is None:
+            now = as_timestamp("now", dt.datetime.now(dt.UTC))
+            evaluation = self._open[key] = Evaluation(model_name=model_name, config=checked, started_at=now)
+        evaluation.add(window)
+        return self._finish(key) if evaluation.is_complete else evaluation.experiment_id
+
+    def finish(self) -> list[str]:
+        """Record every evaluation that is still open, with the windows it has; returns their ids."""
+        return [self._finish(key) for key in list(self._open)]
+
+    def discard(self) -> None:
+        """Forget the evaluations that are still open."""
+        self._open.clear()
+
+    def recorded(self, commodity: str, evaluation_key: str) -> str | None:
+        """The id under which an evaluation is in the ledger already."""
+        found = select(self._engine, "recorded_run", commodity=commodity, evaluation_key=evaluation_key)
+        return None if found.empty else str(found["experiment_id"].iloc[0])
+
+    def write(self, experiments: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Record figures computed elsewhere, in one commit a table: all of them or, on a bad one, none.
+
+        Raises
+        ------
+        InvalidInputError
+            If an experiment cannot be used.
+        ConflictError
+            If the ledger, or another experiment here, holds other figures under one of the ids.
+        """
+        provenance = capture()
+        rows = [reported_run(experiment, run_by=provenance.run_by) for experiment in experiments]
+        stored = self._stored(rows)
+        for row, experiment in zip(rows, experiments, strict=True):
+            known = stored.setdefault(row["evaluation_key"], row)
+            # the same experiment logged at another time is still the same experiment
+            figures = [name for name in experiment if name != "run_timestamp"]
+            if differing := [name for name in figures if not same_value(known.get(name), row.get(name))]:
+                msg = (
+                    f"experiment {known['experiment_id']} is recorded with {differing[0]} "
+                    f"{known.get(differing[0])!r}, not {row[differing[0]]!r}: give the new figures a new experiment_id."
+                )
+                raise ConflictError(msg)
+        new = [row for row in rows if stored[row["evaluation_key"]] is row]
+        self._merge("experiments", [_experiment_of(row) for row in new])
+        outside = [row for row in new if row["evaluation_key"] == row["experiment_id"]]
+        merge_new(self._engine, "model_runs", outside, key=("experiment_id",))
+        self._merge("model_runs", [row for row in new if row["evaluation_key"] != row["experiment_id"]])
+        return [str(stored[row["evaluation_key"]]["experiment_id"]) for row in rows]
+
+    def _stored(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """What the ledger holds under the keys of reported rows."""
+        found: dict[str, Row] = {}
+        outside = [row["experiment_id"] for row in rows if row["evaluation_key"] == row["experiment_id"]]
+        ours = [row["evaluation_key"] for row in rows if row["evaluation_key"] != row["experiment_id"]]
+        for name, values in (("experiment_id", outside), ("evaluation_key", ours)):
+            if values:
+                frame = rows_with_key(self._engine, "model_runs", name, values)
+                found |= {row[name]: row for row in _records(frame)}
+        return found
+
+    def _finish(self, key: str) -> str:
+        evaluation = self._open[key]
+        recorded = self.recorded(evaluation.config.commodity, evaluation.evaluation_key)
+        if recorded is not None:
+            del self._open[key]
+            self._check_same_forecasts(evaluation, recorded)
+            return recorded
+        rows = evaluation.rows(capture(), now=dt.datetime.now(dt.UTC))
+        for table in KEYS:
+            self._merge(table, rows[table])
+        del self._open[key]
+        return evaluation.experiment_id
+
+    def _merge(self, table: str, rows: Sequence[Row]) -> None:
+        """Merge on the table's key; what this process has written once under a shared key is not written again."""
+        if table in ("environments", "backtests"):
+            rows = [row for row in rows if (table, row[KEYS[table][0]]) not in self._written]
+        merge_new(self._engine, table, rows, key=KEYS[table], pins=PINS[table])
+        if table in ("environments", "backtests"):
+            self._written |= {(table, row[KEYS[table][0]]) for row in rows}
+
+    def _check_same_forecasts(self, evaluation: Evaluation, recorded: str) -> None:
+        frame = select(self._engine, "stored_forecasts", experiment_id=recorded)
+        stored = {(row["cutoff"], row["step"]): row["y_hat"] for row in _records(frame)}
+        for window in evaluation.windows.values():
+            for step, y_hat in enumerate(window.y_hat, 1):
+                if stored.get((window.cutoff, step)) != y_hat:
+                    msg = (
+                        f"{evaluation.model_name} {evaluation.config.model_version} is recorded as {recorded} with "
+                        f"other forecasts at {window.cutoff}; nothing was changed. Give these a new model_version."
+                    )
+                    raise ConflictError(msg)
+
+
+def _experiment_of(run: Row) -> Row:
+    """The row of `experiments` that goes with a reported row of `model_runs`."""
+    provenance = capture()
+    return {
+        "experiment_id": run["experiment_id"],
+        "name": run["model_name"],
+        "experiment_type": "backtest",
+        "status": run["status"],
+        "started_at": run["run_timestamp"],
+        "random_seed": run.get("random_seed"),
+        "git_commit": run.get("git_commit"),
+        "git_dirty": run.get("git_dirty"),
+        "python_version": provenance.python_version,
+        "run_by": run["run_by"],
+        "notes": run.get("notes"),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

@@ -1,0 +1,222 @@
+"""From a caller's dictionary to a row: every value checked and made the type of its column."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import numbers
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.errors import InvalidInputError
+from experiments.identity import digest, uuid7
+from experiments.storage.catalog import columns
+
+Row = dict[str, Any]
+
+SET_BY_LEDGER = ("evaluation_key", "metrics_source", "is_production", "run_month")
+"""Columns of `model_runs` a caller does not write."""
+
+BARE_METRICS = {"mae": "mae_14day", "rmse": "rmse_14day", "mape": "mape_14day"}
+"""Names the specification's sketch of the hook uses, and the columns they mean."""
+
+NOT_IN_MODEL_RUNS = ("step_size", "train_size", "grid_origin", "covariates", "tags")
+"""Keys of the hook's config that describe a backtest, which bare figures have none of."""
+
+
+def as_date(name: str, value: Any) -> dt.date | None:
+    """A date from a date, a timestamp or ISO text.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none of these.
+    """
+    if value is None:
+        return None
+    if hasattr(value, "to_pydatetime"):
+        value = value.to_pydatetime()
+    elif type(value).__module__ == "numpy":
+        value = str(value.astype("datetime64[D]"))
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.datetime.fromisoformat(value).date()
+    except (TypeError, ValueError) as error:
+        msg = f"{name} is {value!r}: give a date such as '2024-12-31'."
+        raise InvalidInputError(msg) from error
+
+
+def as_timestamp(name: str, value: Any) -> dt.datetime:
+    """An aware time in UTC, to the millisecond; a time without a zone is taken as local.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither a datetime nor ISO text.
+    """
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError as error:
+            msg = f"{name} is {value!r}: give a time such as '2024-12-31T09:30:00+00:00'."
+            raise InvalidInputError(msg) from error
+    if not isinstance(value, dt.datetime):
+        msg = f"{name} is {value!r}: give a datetime or a time such as '2024-12-31T09:30:00+00:00'."
+        raise InvalidInputError(msg)
+    aware: dt.datetime = value.astimezone(dt.UTC)
+    return aware.replace(microsecond=aware.microsecond // 1000 * 1000)
+
+
+def as_number(name: str, value: Any) -> float | None:
+    """A finite float.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a number, or not finite.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        msg = f"{name} is {value!r}: give a finite number, or leave it out."
+        raise InvalidInputError(msg)
+    return float(value)
+
+
+def as_integer(name: str, value: Any) -> int:
+    """A whole number.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one.
+    """
+    number = as_number(name, value)
+    if number is None or not number.is_integer():
+        msg = f"{name} is {value!r}: give a whole number."
+        raise InvalidInputError(msg)
+    return int(number)
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """A truth value.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one.
+    """
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    msg = f"{name} is {value!r}: give True or False."
+    raise InvalidInputError(msg)
+
+
+def as_texts(name: str, value: Any) -> dict[str, str]:
+    """A map of texts: strings stay as they are, other values become JSON text.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a mapping.
+    """
+    return {
+        key: item if isinstance(item, str) else json.dumps(item, default=str)
+        for key, item in _mapping(name, value).items()
+    }
+
+
+def as_flags(name: str, value: Any) -> dict[str, bool]:
+    """A map of truth values.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a mapping, or holds something else.
+    """
+    return {key: as_flag(f"{name}[{key!r}]", item) for key, item in _mapping(name, value).items()}
+
+
+def bare_run(model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Bare figures of the hook, as in the specification's sketch, as one experiment: `mae` means `mae_14day`."""
+    if not results:
+        msg = "results is empty: give a window (cutoff, day0, ds, y, y_hat) or figures such as mae, rmse."
+        raise InvalidInputError(msg)
+    figures = {BARE_METRICS.get(name, name): value for name, value in results.items()}
+    settings = {name: value for name, value in config.items() if name not in NOT_IN_MODEL_RUNS}
+    return settings | figures | {"model_name": model_name}
+
+
+def same_value(stored: Any, given: Any) -> bool:
+    """Whether a stored cell holds what a caller gives again; maps are compared by content, NaN is NULL."""
+    if isinstance(given, Mapping):
+        stored = dict(stored or {})
+    return bool(stored == given) or (given is None and (stored is None or stored != stored))  # noqa: PLR0124  NaN
+
+
+def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any]:
+    """A row of `model_runs` from figures a caller computed himself.
+
+    Parameters
+    ----------
+    experiment : mapping
+        Columns of `model_runs`; those without a value may be left out.
+    run_by : str
+        Who runs this process: used where the caller does not say.
+
+    Raises
+    ------
+    InvalidInputError
+        If a key is no column a caller writes, a required one is missing, or a value is of the wrong kind.
+    """
+    known = {column.name: column for column in columns("model_runs") if column.name not in SET_BY_LEDGER}
+    if unknown := sorted(set(experiment) - set(known)):
+        msg = f"an experiment has no field {unknown[0]!r}; it takes {', '.join(known)}."
+        raise InvalidInputError(msg)
+    given = {name: _convert(known[name].type, name, value) for name, value in experiment.items() if value is not None}
+    when = given.get("run_timestamp") or as_timestamp("run_timestamp", dt.datetime.now(dt.UTC))
+    key = given.get("experiment_id") or digest(given)
+    defaults = {
+        "experiment_id": given.get("experiment_id") or uuid7(when),
+        "model_version": "v1",
+        "run_timestamp": when,
+        "run_by": run_by,
+        "unique_id": given.get("commodity"),
+        "status": "completed",
+    }
+    row = defaults | given | {"evaluation_key": key, "metrics_source": "reported", "is_production": False}
+    if missing := [name for name, column in known.items() if column.required and row.get(name) is None]:
+        msg = f"the experiment of {row.get('model_name', 'an unnamed model')!r} lacks {', '.join(missing)}."
+        raise InvalidInputError(msg)
+    return row
+
+
+def _convert(kind: str, name: str, value: Any) -> Any:
+    if kind == "string":
+        if not isinstance(value, (str, uuid.UUID)) or not str(value).strip():
+            msg = f"{name} is {value!r}: give a text that is not empty."
+            raise InvalidInputError(msg)
+        return str(value)
+    return {
+        "date": as_date,
+        "timestamp": as_timestamp,
+        "double": as_number,
+        "int": as_integer,
+        "boolean": as_flag,
+        "map<string, string>": as_texts,
+        "map<string, boolean>": as_flags,
+    }[kind](name, value)
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        msg = f"{name} is {value!r}: give a dictionary with text keys."
+        raise InvalidInputError(msg)
+    return value
