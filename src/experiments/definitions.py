@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from urllib.parse import quote
 
 from experiments.errors import InvalidInputError
 from experiments.identity import digest
@@ -27,6 +28,7 @@ BASELINE = "naive"
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new rows never share a backtest."""
 
+_LONGEST_FOLDER = 200
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -36,10 +38,30 @@ def check_identifier(what: str, name: str) -> str:
     Raises
     ------
     InvalidInputError
-        If it is not a letter or underscore followed by letters, digits and underscores.
+        If it is not a letter or underscore followed by at most 127 letters, digits and underscores.
     """
     if not _IDENTIFIER.fullmatch(name):
-        msg = f"{what} {name!r} is not an identifier: use letters, digits and underscores, not starting with a digit."
+        msg = (
+            f"{what} {name!r} is not an identifier: use letters, digits and underscores, not starting with a digit, "
+            "128 at most."
+        )
+        raise InvalidInputError(msg)
+    return name
+
+
+def check_commodity(name: object) -> str:
+    """Return `name` if it can name a commodity: tables are partitioned by it, so it must fit a folder's name.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is empty, or longer than 200 characters once encoded.
+    """
+    if not isinstance(name, str) or not name.strip():
+        msg = f"commodity is {name!r}: give the name of what is forecast, such as 'Coffee'."
+        raise InvalidInputError(msg)
+    if len(quote(name)) > _LONGEST_FOLDER:
+        msg = f"commodity {name[:40]!r}... is too long: use at most {_LONGEST_FOLDER} characters, fewer beyond ASCII."
         raise InvalidInputError(msg)
     return name
 
@@ -70,7 +92,8 @@ class BacktestDefinition:
     Raises
     ------
     InvalidInputError
-        If a count is not a positive integer, the frequency is unknown or the commodity is empty.
+        If a count is not a positive integer, the frequency is unknown, the commodity cannot be used or the grid's
+        origin is not a date.
     """
 
     commodity: str
@@ -84,9 +107,7 @@ class BacktestDefinition:
     metric_version: int = METRIC_VERSION
 
     def __post_init__(self) -> None:
-        if not self.commodity.strip():
-            msg = "commodity is empty: give the name of what is forecast, such as 'Coffee'."
-            raise InvalidInputError(msg)
+        check_commodity(self.commodity)
         if self.frequency not in SEASON_LENGTH:
             msg = f"unknown frequency {self.frequency!r}: use one of {', '.join(SEASON_LENGTH)}."
             raise InvalidInputError(msg)
@@ -97,6 +118,12 @@ class BacktestDefinition:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 msg = f"{name} is {value!r}: it must be a whole number of at least 1."
                 raise InvalidInputError(msg)
+        # exactly a date: a datetime or text of the same day would make another id
+        if self.grid_origin is not None and type(self.grid_origin) is not dt.date:
+            msg = f"grid_origin is {self.grid_origin!r}: give a datetime.date, or None."
+            raise InvalidInputError(msg)
+        # a copy of its own, so that nobody changes a definition that has an id
+        object.__setattr__(self, "covariates", dict(self.covariates or {}))
 
     @property
     def backtest_id(self) -> str:

@@ -7,7 +7,10 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from typing import Any
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def uuid7(when: dt.datetime) -> str:
@@ -23,7 +26,8 @@ def uuid7(when: dt.datetime) -> str:
     >>> uuid7(dt.datetime(2022, 2, 22, 19, 22, 22, tzinfo=dt.timezone.utc))[:15]
     '017f22e2-79b0-7'
     """
-    milliseconds = int(when.timestamp() * 1000)
+    # in whole numbers: timestamp() * 1000 often falls a hair, and so a millisecond, short
+    milliseconds = (when - _EPOCH) // dt.timedelta(milliseconds=1)
     value = milliseconds << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
@@ -33,12 +37,29 @@ def uuid7(when: dt.datetime) -> str:
 def digest(content: Any) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `content`, written as canonical JSON.
 
-    Equal content has an equal digest whatever the order of its keys; dates are written in ISO form.
+    Equal content has an equal digest whatever the order of its keys and whether a number or list is numpy's or
+    Python's; dates are written in ISO form.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite: it has no canonical form.
 
     Examples
     --------
     >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     True
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows no form for, in one it knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)  # the order of a set of strings differs between processes
+    if hasattr(value, "tolist"):
+        return value.tolist()  # numpy, not named here: this layer is the standard library's
+    return str(value)

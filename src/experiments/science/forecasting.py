@@ -49,15 +49,16 @@ def training_window(
         As in `BacktestDefinition` and `TrainingWindow`.
     """
     start = 0 if train_size is None else max(0, position + 1 - train_size)
-    for name in covariates:
-        known = np.flatnonzero(np.isfinite(series.covariates[name][: position + 1]))
-        start = max(start, int(known[0]) if len(known) else position + 1)
-    seen = slice(start, position + 1)
-    x = np.column_stack([series.covariates[name][seen] for name in covariates]) if covariates else None
+    x = np.empty((position + 1 - start, len(covariates)))
+    for column, name in enumerate(covariates):
+        x[:, column] = series.covariates[name][start : position + 1]
+    known = np.flatnonzero(np.isfinite(x).all(axis=1))
+    unknown = int(known[0]) if known.size else len(x)
+    seen = slice(start + unknown, position + 1)
     return TrainingWindow(
         ds=series.ds[seen].copy(),
         y=series.y[seen].copy(),
-        x=np.empty((position + 1 - start, 0)) if x is None else x,
+        x=x[unknown:],
         covariates=covariates,
         horizon=horizon,
         season_length=SEASON_LENGTH[series.frequency],

@@ -59,8 +59,9 @@ def cutoff_positions(
     """
     start = int(np.searchsorted(ds, np.datetime64(origin, "D")))
     if start == len(ds) or ds[start] != np.datetime64(origin, "D"):
+        span = f"{ds[0]} to {ds[-1]}" if len(ds) else "empty"
         msg = (
-            f"the grid's origin {origin} is not a date of the series ({ds[0]} to {ds[-1]}): the cutoffs are counted "
+            f"the grid's origin {origin} is not a date of the series ({span}): the cutoffs are counted "
             "from it, so give the series from that date on, with it."
         )
         raise InvalidInputError(msg)

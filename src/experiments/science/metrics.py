@@ -21,6 +21,7 @@ EQUALITY_TOLERANCE = 1e-6
 """Two numbers are equal within this share of the mean absolute level of the series."""
 
 SAME_AS_NAIVE = "same forecasts as naive"
+NO_WINDOW = "no window succeeded"
 SIGNIFICANCE_LEVEL = 0.05
 
 
@@ -100,12 +101,12 @@ def score(
         Windows whose path losses share an observation, see `grid.overlap`.
     """
     if len(y) == 0:
-        return Scores(evidence_note="no window succeeded")
+        return Scores(evidence_note=NO_WINDOW)
     windows = window_scores(y=y, y_hat=y_hat, day0=day0, level=level)
     evidence = _evidence_against_naive(windows, y_hat=y_hat, day0=day0, level=level, step_overlap=step_overlap)
     moves = int(windows.n_direction_moves.sum())
     always_flat = not _moves(y_hat, day0, level).any()
-    at_14 = _at_step(14, y, y_hat, scale)
+    at_14 = _at_step(14, y=y, y_hat=y_hat, scale=scale, level=level)
     return Scores(
         mae_1day=_mae_at(1, y, y_hat),
         mae_7day=_mae_at(7, y, y_hat),
@@ -142,7 +143,11 @@ def evaluate(forecasts: pd.DataFrame, windows: pd.DataFrame, *, step_size: int |
     Raises
     ------
     InvalidInputError
-        If a column is missing, or a successful window lacks one of its steps.
+        If a column is missing.
+    InvalidInputError
+        If a cutoff, or a step of one, stands twice: the rows of more than one evaluation.
+    InvalidInputError
+        If a successful window lacks one of its steps, or a value it is scored with.
 
     Examples
     --------
@@ -160,20 +165,15 @@ def evaluate(forecasts: pd.DataFrame, windows: pd.DataFrame, *, step_size: int |
     if "status" in windows:
         windows = windows[windows["status"] == "ok"]
     windows = windows.assign(cutoff=pd.to_datetime(windows["cutoff"])).set_index("cutoff").sort_index()
+    if windows.empty:
+        return Scores(evidence_note=NO_WINDOW)
     cells = forecasts.assign(cutoff=pd.to_datetime(forecasts["cutoff"]), ds=pd.to_datetime(forecasts["ds"]))
-    wide = {
-        name: cells.pivot(index="cutoff", columns="step", values=name).reindex(windows.index)
-        for name in ("y", "y_hat", "ds")
-    }
-    y, y_hat = (wide[name].to_numpy(dtype=float) for name in ("y", "y_hat"))
-    if np.isnan([y, y_hat]).any():
-        msg = "forecasts lack a step of a successful window: every cutoff in windows needs the same steps 1 to H."
-        raise InvalidInputError(msg)
-    horizon = y.shape[1]
-    seen = 1
-    if len(windows):
-        ends = wide["ds"].iloc[:, -1].to_numpy().astype("datetime64[D]")
-        seen = observed_overlap(windows.index.to_numpy().astype("datetime64[D]"), ends)
+    wide = _by_step(cells[cells["cutoff"].isin(windows.index)], windows)
+    horizon = wide["y"].shape[1]
+    ends = wide["ds"].iloc[:, -1].to_numpy().astype("datetime64[D]")
+    seen = observed_overlap(windows.index.to_numpy().astype("datetime64[D]"), ends)
+    # numpy sums an array in the order of its memory: the same order gives the figures recorded to the last bit
+    y, y_hat = (np.ascontiguousarray(wide[name].to_numpy(dtype=float)) for name in ("y", "y_hat"))
     return score(
         y=y,
         y_hat=y_hat,
@@ -197,6 +197,30 @@ def _require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
         raise InvalidInputError(msg)
 
 
+def _by_step(cells: pd.DataFrame, windows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`y`, `y_hat` and `ds` as frames [W, H], a row a window; complete, or refused."""
+    if windows.index.has_duplicates or cells.duplicated(["cutoff", "step"]).any():
+        msg = "a cutoff, or a step of one, stands twice: give the forecasts and windows of one evaluation."
+        raise InvalidInputError(msg)
+    wide = {
+        name: cells.pivot(index="cutoff", columns="step", values=name).reindex(windows.index)
+        for name in ("y", "y_hat", "ds")
+    }
+    steps = wide["y"].columns.to_list()
+    gaps = any(bool(frame.isna().any(axis=None)) for frame in wide.values())
+    if gaps or not steps or steps != [*range(1, len(steps) + 1)]:
+        msg = (
+            "forecasts lack a step of a successful window: every cutoff in windows needs the same steps 1 to H, each "
+            f"with ds, y and y_hat; given steps {steps}."
+        )
+        raise InvalidInputError(msg)
+    unknown = windows[["day0", "level"]].isna().any(axis=1)
+    if unknown.any():
+        msg = f"windows lack day0 or level at {windows.index[unknown][0].date()}: every successful window needs both."
+        raise InvalidInputError(msg)
+    return wide
+
+
 def _moves(values: Floats, day0: Floats, level: Floats) -> Floats:
     """Sign of each value's move from day 0, 0 within the tolerance: [W, H] or [W]."""
     if values.ndim > 1:
@@ -209,23 +233,24 @@ def _mae_at(step: int, y: Floats, y_hat: Floats) -> float | None:
     return None if y.shape[1] < step else float(np.abs(y[:, step - 1] - y_hat[:, step - 1]).mean())
 
 
-def _at_step(step: int, y: Floats, y_hat: Floats, scale: Floats) -> dict[str, float | None]:
+def _at_step(step: int, *, y: Floats, y_hat: Floats, scale: Floats, level: Floats) -> dict[str, float | None]:
     if y.shape[1] < step:
         return {"rmse": None, "mape": None, "mase": None}
     actual = y[:, step - 1]
     error = np.abs(actual - y_hat[:, step - 1])
-    scaled = bool(np.all(scale > 0))  # NaN is not known, so not above 0 either
+    zero = EQUALITY_TOLERANCE * level  # what is equal to 0 is no denominator: only rounding would be magnified
+    scaled = bool(np.all(scale > zero))  # NaN is not known, so not above 0 either
     return {
         "rmse": float(np.sqrt((error**2).mean())),
-        "mape": None if (actual == 0).any() else float(100 * (error / np.abs(actual)).mean()),
+        "mape": None if (np.abs(actual) <= zero).any() else float(100 * (error / np.abs(actual)).mean()),
         "mase": float((error / scale).mean()) if scaled else None,
     }
 
 
 def _direction_pvalue(y: Floats, y_hat: Floats, day0: Floats, level: Floats) -> float | None:
     actual, forecast = _moves(y, day0, level), _moves(y_hat, day0, level)
-    moved = actual != 0
-    return pesaran_timmermann(actual[moved] > 0, forecast[moved] > 0).pvalue
+    called = (actual != 0) & (forecast != 0)  # a flat forecast calls neither up nor down
+    return pesaran_timmermann(actual[called] > 0, forecast[called] > 0).pvalue
 
 
 def _evidence_against_naive(

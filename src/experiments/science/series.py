@@ -70,11 +70,12 @@ def prepare(
     Raises
     ------
     InvalidInputError
-        If a column is missing, a date cannot be read or stands twice, a value is text or infinite, or no row is left.
+        If a column is missing, a date cannot be read or stands twice, a value is text or infinite, a row names no
+        series where others do, or no row is left.
     """
     frame = _clean(data, value="y", what=f"the data of {commodity}", by=["unique_id"] if "unique_id" in data else [])
     known = {name: _clean_covariate(name, values) for name, values in (covariates or {}).items()}
-    notes = tuple(frame.attrs["notes"])
+    notes = tuple(note for cleaned in (frame, *known.values()) for note in cleaned.attrs["notes"])
     groups = frame.groupby("unique_id", sort=True) if "unique_id" in frame else [(commodity, frame)]
     return [_one(commodity, str(unique_id), group, known, notes) for unique_id, group in groups]
 
@@ -138,8 +139,16 @@ def _clean(data: pd.DataFrame, *, value: str, what: str, by: list[str]) -> pd.Da
         msg = f"{what} lacks the column {missing[0]!r}; it has {list(map(str, data.columns))}."
         raise InvalidInputError(msg)
     frame = data[[*by, "ds", value]].copy()
+    for name in by:
+        if frame[name].isna().any():
+            msg = f"{what} has {int(frame[name].isna().sum())} rows without {name!r}: name the series of every row."
+            raise InvalidInputError(msg)
+        frame[name] = frame[name].astype(str)
     notes = []
     try:
+        if pd.api.types.is_numeric_dtype(frame["ds"]):  # pandas would count nanoseconds from 1970
+            msg = f"'ds' holds numbers ({frame['ds'].dtype})"
+            raise TypeError(msg)
         frame["ds"] = pd.to_datetime(frame["ds"]).dt.tz_localize(None).dt.normalize().astype("datetime64[ns]")
         frame[value] = pd.to_numeric(frame[value]).astype(float)
     except (ValueError, TypeError, AttributeError) as error:
@@ -160,7 +169,8 @@ def _clean(data: pd.DataFrame, *, value: str, what: str, by: list[str]) -> pd.Da
     if twice.any():
         msg = f"{what} has {int(twice.sum())} dates twice, the first {frame.loc[twice, 'ds'].iloc[0].date()}."
         raise InvalidInputError(msg)
-    if not frame["ds"].is_monotonic_increasing:
+    dates = frame.groupby(by)["ds"] if by else frame["ds"]
+    if (dates.diff() < pd.Timedelta(0)).any():
         notes.append(f"rows of {what} sorted by date")
     frame = frame.sort_values([*by, "ds"], ignore_index=True)
     frame.attrs["notes"] = notes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.definitions import BacktestDefinition
+from experiments.definitions import BacktestDefinition, check_commodity
 from experiments.errors import ConflictError, InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.science.grid import observed_overlap, overlap
@@ -73,7 +73,7 @@ class EvaluationConfig:
         if missing := [name for name in ("commodity", "model_type") if not config.get(name)]:
             msg = f"config lacks {missing[0]!r}; give it as in {{'commodity': 'Coffee', 'model_type': 'SARIMAX'}}."
             raise InvalidInputError(msg)
-        values = dict(config)
+        values = dict(config) | {"commodity": check_commodity(config["commodity"])}
         for name in ("training_start_date", "data_as_of", "grid_origin"):
             values[name] = as_date(name, values.get(name))
         values["hyperparameters"] = as_texts("hyperparameters", values.get("hyperparameters"))

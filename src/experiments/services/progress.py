@@ -28,14 +28,16 @@ def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[[
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[doing]}"),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not (console.is_terminal or console.is_jupyter),
     )
     with bar:
         task = bar.add_task(what, total=total, doing="")

@@ -10,11 +10,15 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.storage.catalog import columns
 
 Row = dict[str, Any]
+
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
+"""Times outside cannot be read back into pandas, which counts in nanoseconds."""
 
 SET_BY_LEDGER = ("evaluation_key", "metrics_source", "is_production", "run_month")
 """Columns of `model_runs` a caller does not write."""
@@ -69,6 +73,9 @@ def as_timestamp(name: str, value: Any) -> dt.datetime:
         msg = f"{name} is {value!r}: give a datetime or a time such as '2024-12-31T09:30:00+00:00'."
         raise InvalidInputError(msg)
     aware: dt.datetime = value.astimezone(dt.UTC)
+    if not EARLIEST_YEAR <= aware.year <= LATEST_YEAR:
+        msg = f"{name} is {value}: give a time between {EARLIEST_YEAR} and {LATEST_YEAR}."
+        raise InvalidInputError(msg)
     return aware.replace(microsecond=aware.microsecond // 1000 * 1000)
 
 
@@ -193,6 +200,7 @@ def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any
     if missing := [name for name, column in known.items() if column.required and row.get(name) is None]:
         msg = f"the experiment of {row.get('model_name', 'an unnamed model')!r} lacks {', '.join(missing)}."
         raise InvalidInputError(msg)
+    check_commodity(row["commodity"])
     return row
 
 

@@ -49,6 +49,9 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(ordered)
 
 
+_NO_STATISTICS = "'delta.dataSkippingNumIndexedCols' = '0'"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column as its table's file defines it."""
@@ -97,7 +100,7 @@ def _create(engine: Engine, table: str) -> bool:
     location = f"location '{table_folder(engine, check_identifier('table', table))}'\n"
     definition = statement("tables", table).partition("\ntblproperties")[0].replace(" not null", "")
     try:
-        engine.spark.sql(f"{definition}\n{location}{_constraints(table)}")
+        engine.spark.sql(f"{definition}\n{location}{_properties(table)}")
     except Exception as error:
         if _has_log(table_folder(engine, table)):
             return False
@@ -112,18 +115,20 @@ def _adopt(engine: Engine, table: str) -> None:
     Sail forgets CHECK constraints of an adopted table on UPDATE and MERGE unless they are restated.
     """
     location = table_folder(engine, check_identifier("table", table))
-    engine.spark.sql(f"create table if not exists {table} using delta location '{location}' {_constraints(table)}")
+    engine.spark.sql(f"create table if not exists {table} using delta location '{location}' {_properties(table)}")
 
 
-def _constraints(table: str) -> str:
-    """The table's CHECKs as properties, with one more for its NOT NULL columns.
+def _properties(table: str) -> str:
+    """The table's CHECKs as properties, one more for its NOT NULL columns, and no column statistics.
 
     Sail's cost of a write doubles with every CHECK beside a NOT NULL column: ten of each take 10 s a row,
-    one CHECK over all required columns 0.04 s.
+    one CHECK over all required columns 0.04 s. A column that is constant in a file it reads from the
+    statistics, where a double is off in its last digit; partitions prune what is worth pruning.
     """
     required = " and ".join(f"{column.name} is not null" for column in columns(table) if column.required)
     present = f"'delta.constraints.required_present' = \"{required}\""
-    return f"tblproperties ({', '.join([*_CONSTRAINT.findall(statement('tables', table)), present])})"
+    checks = [*_CONSTRAINT.findall(statement("tables", table)), present]
+    return f"tblproperties ({', '.join([*checks, _NO_STATISTICS])})"
 
 
 def _has_log(folder: Path) -> bool:

@@ -27,7 +27,7 @@ COMPACT_EVERY = 100
 
 _PLAIN_LITERAL = re.compile(r"[\w .&/+-]{1,100}")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_DESCRIBING = ("show", "describe", "desc", "explain")
+_DESCRIBING = ("show", "describe", "desc")
 _CONFLICTS = ("Failed to commit transaction", "Missing commit file", "DELTA_CONCURRENT", "ConcurrentAppend")
 
 
