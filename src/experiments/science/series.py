@@ -149,10 +149,13 @@ def _clean(data: pd.DataFrame, *, value: str, what: str, by: list[str]) -> pd.Da
         if pd.api.types.is_numeric_dtype(frame["ds"]):  # pandas would count nanoseconds from 1970
             msg = f"'ds' holds numbers ({frame['ds'].dtype})"
             raise TypeError(msg)
-        frame["ds"] = pd.to_datetime(frame["ds"]).dt.tz_localize(None).dt.normalize().astype("datetime64[ns]")
+        # ISO only: pandas would otherwise guess whether 01/02/2024 is January or February
+        ds = pd.to_datetime(frame["ds"], format="ISO8601")
+        frame["ds"] = ds.dt.tz_localize(None).dt.normalize().astype("datetime64[ns]")
         frame[value] = pd.to_numeric(frame[value]).astype(float)
     except (ValueError, TypeError, AttributeError) as error:
-        msg = f"{what} cannot be read: {error}. 'ds' takes dates such as 2024-01-31, {value!r} numbers."
+        reason = str(error).partition(" You might want to try:")[0].rstrip(".")  # pandas advises on its own arguments
+        msg = f"{what} cannot be read: {reason}. 'ds' takes dates such as 2024-01-31, {value!r} numbers."
         raise InvalidInputError(msg) from error
     if np.isinf(frame[value]).any():
         first = frame.loc[np.isinf(frame[value]), "ds"].iloc[0]
