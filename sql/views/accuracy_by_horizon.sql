@@ -21,7 +21,7 @@ steps as (
     sqrt(avg(absolute_error * absolute_error)) as rmse,
     case when min(abs(y)) > 0 then 100 * avg(absolute_error / nullif(abs(y), 0)) end as mape,
     case when max(abs(forecast_move)) > 0 then
-      avg(case when actual_move <> 0 then case when actual_move = forecast_move then 1.0 else 0.0 end end)
+      avg(case when actual_move <> 0 then case when actual_move = forecast_move then 1e0 else 0e0 end end)
     end as directional_accuracy
   from cells
   group by experiment_id, step
@@ -45,3 +45,4 @@ select
 from steps as s
 inner join model_runs as r
   on s.experiment_id = r.experiment_id
+where r.status <> 'incomplete'

@@ -11,4 +11,5 @@ select
   min(mae_14day) as best_mae,
   sum(execution_time_seconds) / 3600 as total_hours
 from model_runs
+where status <> 'incomplete'
 group by commodity, frequency, forecast_horizon_days, model_type

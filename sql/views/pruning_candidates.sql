@@ -11,5 +11,6 @@ select
   max(run_timestamp) as last_run
 from model_runs
 where beats_baseline = false
+  and status <> 'incomplete'
 group by commodity, frequency, forecast_horizon_days, model_name
 having count(*) >= 3

@@ -71,7 +71,7 @@ def _winner(best: pd.Series[Any], commodity: str) -> str:
     return (
         f"Use {best['model_name']} for {commodity}: its error over {_steps(best)} is {best['skill']:.1%} below "
         f"naive's on {int(best['n_windows'] - best['n_failed_windows'])} windows "
-        f"(Diebold-Mariano {best['dm_test_vs_naive']:.2f}, p = {_p(best['dm_pvalue_holm'])} after Holm's correction "
+        f"(Diebold-Mariano {best['dm_test_vs_naive']:.2f}, p {_p(best['dm_pvalue_holm'])} after Holm's correction "
         f"for {int(best['n_tested'])} models)."
     )
 
@@ -91,7 +91,7 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     first = contenders.iloc[0]
     words += (
         f"Of {count} tested on {n} windows the nearest is {first['model_name']}, {first['skill']:.1%} below naive "
-        f"(p = {_p(first['dm_pvalue'])}, {_p(first['dm_pvalue_holm'])} after Holm's correction)"
+        f"(p {_p(first['dm_pvalue'])}, {_p(first['dm_pvalue_holm'])} after Holm's correction)"
     )
     if first["windows_to_tell"] == first["windows_to_tell"]:
         words += f"; if that difference is real, about {int(first['windows_to_tell'])} windows would tell"
@@ -112,4 +112,4 @@ def _steps(row: pd.Series[Any]) -> str:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"  # noqa: PLR2004
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"  # noqa: PLR2004

@@ -14,8 +14,9 @@ from experiments.science.grid import cutoff_positions
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import BASELINE_MODELS, code_fingerprint
 from experiments.science.series import Series, prepare
-from experiments.services.evaluation import EvaluationConfig, evaluation_key
+from experiments.services.evaluation import evaluation_key
 from experiments.services.ledger import Ledger, current
+from experiments.services.logged import EvaluationConfig
 from experiments.services.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     variants, notes = _choose(models, covariates or {})
     series = prepare(data, commodity=commodity, covariates=covariates)
     ledger = ledger or current()
-    step_size = step_size or horizon
+    step_size = horizon if step_size is None else step_size
     origin = ledger.grid_origin(commodity, series[0].frequency, step_size) or series[0].ds[0].item()
     definition = BacktestDefinition(
         commodity=commodity,
@@ -130,7 +131,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
                 )
                 advance(plan.variant.name)
         except BaseException:
-            ledger.recorder.discard()
+            ledger.recorder.discard(ids.values())
             raise
     return BacktestResult(
         definition=definition,
@@ -221,7 +222,7 @@ def _config(variant: ModelVariant, series: Series, definition: BacktestDefinitio
         "dataset_version": series.dataset_version(variant.covariates),
         "random_seed": seed,
         "code_fingerprint": code_fingerprint(variant),
-        "tags": (str(variant.experiment_tags["feature_set"]),),
+        "tags": [f"{name}={value}" for name, value in variant.experiment_tags.items()],
     }
 
 

@@ -1,163 +1,25 @@
-"""One evaluation as it is logged: its configuration, its windows, and the rows they become."""
+"""One evaluation: the windows that have come in, and the rows they become."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.definitions import BacktestDefinition, check_commodity
+from experiments.definitions import BacktestDefinition
 from experiments.errors import ConflictError, InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.science.grid import observed_overlap, overlap
-from experiments.science.metrics import scale_and_level, score, window_scores
-from experiments.services.rows import Row, as_date, as_flags, as_number, as_texts
+from experiments.science.metrics import score, window_scores
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
 
+    from experiments.services.logged import EvaluationConfig, Window
     from experiments.services.provenance import Provenance
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationConfig:
-    """The `config` of `log_experiment`: what is evaluated and how, under the names of `model_runs`.
-
-    Only `commodity` and `model_type` have no default. `n_windows` announces how many windows will
-    come: the evaluation is recorded when the last one is in. `training_start_date` is the first
-    training date of the first window, unless the windows say their own.
-    """
-
-    commodity: str
-    model_type: str
-    model_version: str = "v1"
-    unique_id: str | None = None
-    hyperparameters: Mapping[str, str] = field(default_factory=dict)
-    feature_config: Mapping[str, bool] = field(default_factory=dict)
-    forecast_horizon_days: int | None = None
-    frequency: str = "trading day"
-    n_windows: int | None = None
-    step_size: int | None = None
-    train_size: int | None = None
-    grid_origin: dt.date | None = None
-    covariates: Mapping[str, str] = field(default_factory=dict)
-    training_start_date: dt.date | None = None
-    data_as_of: dt.date | None = None
-    data_version: str | None = None
-    dataset_version: str | None = None
-    random_seed: int | None = None
-    code_fingerprint: str | None = None
-    run_by: str | None = None
-    notes: str | None = None
-    model_path: str | None = None
-    dashboard_url: str | None = None
-    tags: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> EvaluationConfig:
-        """Check a caller's dictionary.
-
-        Raises
-        ------
-        InvalidInputError
-            If a key is unknown or missing, or a value is of the wrong kind.
-        """
-        known = [item.name for item in fields(cls)]
-        if unknown := sorted(set(config) - set(known)):
-            msg = f"config has the unknown key {unknown[0]!r}; it takes {', '.join(known)}."
-            raise InvalidInputError(msg)
-        if missing := [name for name in ("commodity", "model_type") if not config.get(name)]:
-            msg = f"config lacks {missing[0]!r}; give it as in {{'commodity': 'Coffee', 'model_type': 'SARIMAX'}}."
-            raise InvalidInputError(msg)
-        values = dict(config) | {"commodity": check_commodity(config["commodity"])}
-        for name in ("training_start_date", "data_as_of", "grid_origin"):
-            values[name] = as_date(name, values.get(name))
-        values["hyperparameters"] = as_texts("hyperparameters", values.get("hyperparameters"))
-        values["feature_config"] = as_flags("feature_config", values.get("feature_config"))
-        values["tags"] = tuple(values.get("tags") or ())
-        return cls(**values)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """One evaluated window: the `results` of `log_experiment`.
-
-    Either forecasts (`ds`, `y`, `y_hat`, arrays [H]) or the `error` that prevented them.
-    """
-
-    cutoff: dt.date
-    day0: float
-    ds: tuple[dt.date, ...] = ()
-    y: tuple[float, ...] = ()
-    y_hat: tuple[float, ...] = ()
-    scale: float | None = None
-    level: float | None = None
-    training_start_date: dt.date | None = None
-    n_training: int | None = None
-    fit_seconds: float | None = None
-    predict_seconds: float | None = None
-    error: str | None = None
-    warning: str | None = None
-
-    @classmethod
-    def of(cls, results: Mapping[str, Any]) -> Window:
-        """Check a caller's dictionary; `y_train`, the series up to the cutoff, may stand in for `scale` and `level`.
-
-        Raises
-        ------
-        InvalidInputError
-            If a key is unknown or missing, the arrays differ in length, a number is not finite, or
-            a date does not lie after the cutoff in order.
-        """
-        values = dict(results)
-        y_train = values.pop("y_train", None)
-        known = [item.name for item in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            msg = f"results has the unknown key {unknown[0]!r}; it takes {', '.join(known)}, y_train."
-            raise InvalidInputError(msg)
-        needed = ("cutoff", "day0") if values.get("error") else ("cutoff", "day0", "ds", "y", "y_hat")
-        if missing := [name for name in needed if values.get(name) is None]:
-            msg = f"results lacks {missing[0]!r}; a window needs {', '.join(needed)}."
-            raise InvalidInputError(msg)
-        for name in ("cutoff", "training_start_date"):
-            values[name] = as_date(name, values.get(name))
-        values["ds"] = tuple(as_date("ds", value) for value in _list(values.get("ds")))
-        for name in ("y", "y_hat"):
-            values[name] = tuple(as_number(name, value) for value in _list(values.get(name)))
-        for name in ("day0", "scale", "level", "fit_seconds", "predict_seconds"):
-            values[name] = as_number(name, values.get(name))
-        if y_train is not None:
-            values["scale"], values["level"] = scale_and_level(np.asarray(y_train, dtype=float))
-        window = cls(**values)
-        window._check()
-        return window
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is no forecast to score."""
-        return self.error is not None
-
-    @property
-    def known_level(self) -> float:
-        """`level`, else the mean absolute value of what the window itself shows."""
-        if self.level is not None:
-            return self.level
-        return float(np.abs([self.day0, *self.y]).mean())
-
-    def _check(self) -> None:
-        lengths = {name: len(getattr(self, name)) for name in ("ds", "y", "y_hat")}
-        if not self.failed and (len(set(lengths.values())) > 1 or lengths["y"] == 0):
-            given = list(lengths.values())
-            msg = f"ds, y and y_hat of the window at {self.cutoff} have lengths {given}: give one of each a step."
-            raise InvalidInputError(msg)
-        dates = (self.cutoff, *self.ds)
-        if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
-            msg = f"ds of the window at {self.cutoff} must lie after the cutoff, in order of time, each date once."
-            raise InvalidInputError(msg)
+    from experiments.services.rows import Row
 
 
 @dataclass(kw_only=True)
@@ -180,8 +42,15 @@ class Evaluation:
         ConflictError
             If another window with this cutoff is in already.
         InvalidInputError
-            If its horizon differs from the others', or more windows come than announced.
+            If the first training date is not known or lies after the cutoff, or the horizon differs from the others'.
         """
+        start = window.training_start_date or self.config.training_start_date
+        if start is None:
+            msg = "training_start_date is not known: give it in config, or in the results of each window."
+            raise InvalidInputError(msg)
+        if start > window.cutoff:
+            msg = f"training_start_date is {start}, after the cutoff {window.cutoff}: training comes before."
+            raise InvalidInputError(msg)
         known = self.windows.get(window.cutoff)
         if known is not None:
             if known.y_hat != window.y_hat or known.y != window.y:
@@ -189,7 +58,9 @@ class Evaluation:
                 raise ConflictError(msg)
             return
         if not window.failed and self.horizon is not None and len(window.y_hat) != self.horizon:
-            msg = f"the window at {window.cutoff} has {len(window.y_hat)} steps, {self.model_name} has {self.horizon}."
+            msg = (
+                f"the window at {window.cutoff} has {len(window.y_hat)} steps, forecast_horizon_days is {self.horizon}."
+            )
             raise InvalidInputError(msg)
         self.windows[window.cutoff] = window
 
@@ -217,8 +88,8 @@ class Evaluation:
             commodity=config.commodity,
             frequency=config.frequency,
             horizon=horizon,
-            step_size=config.step_size or horizon,
-            n_windows=config.n_windows or len(self.windows),
+            step_size=horizon if config.step_size is None else config.step_size,
+            n_windows=len(self.windows) if config.n_windows is None else config.n_windows,
             train_size=config.train_size,
             grid_origin=config.grid_origin,
             covariates=config.covariates,
@@ -230,13 +101,7 @@ class Evaluation:
         return evaluation_key(self.model_name, self.config, self.definition, list(self.windows))
 
     def rows(self, provenance: Provenance, *, now: dt.datetime) -> dict[str, list[Row]]:
-        """The rows of every table, `model_runs` last.
-
-        Raises
-        ------
-        InvalidInputError
-            If the first training date is not known.
-        """
+        """The rows of every table, `model_runs` last."""
         ordered = [self.windows[cutoff] for cutoff in sorted(self.windows)]
         stamp = {
             "experiment_id": self.experiment_id,
@@ -266,7 +131,7 @@ class Evaluation:
             "name": self.model_name,
             "experiment_type": "backtest",
             "status": status,
-            "tags": list(self.config.tags),
+            "tags": self.config.tags,
             "started_at": self.started_at,
             "ended_at": max(ended_at, self.started_at),
             "random_seed": self.config.random_seed,
@@ -282,13 +147,6 @@ class Evaluation:
     def _run_row(self, ordered: list[Window], provenance: Provenance) -> Row:
         config, definition = self.config, self.definition
         good = [window for window in ordered if not window.failed]
-        first_training = ordered[0].training_start_date or config.training_start_date
-        if first_training is None:
-            msg = (
-                f"the first training date of {self.model_name} is not known: give training_start_date in config, "
-                "or in the results of each window."
-            )
-            raise InvalidInputError(msg)
         status = "failed" if not good else "completed"
         if good and config.n_windows is not None and len(ordered) < config.n_windows:
             status = "incomplete"
@@ -302,7 +160,7 @@ class Evaluation:
             "hyperparameters": config.hyperparameters,
             "feature_config": config.feature_config,
             "data_version": config.data_version,
-            "training_start_date": first_training,
+            "training_start_date": ordered[0].training_start_date or config.training_start_date,
             "training_end_date": ordered[-1].cutoff,
             "forecast_horizon_days": definition.horizon,
             "commodity": config.commodity,
@@ -399,7 +257,3 @@ def _window_rows(ordered: list[Window], stamp: Row) -> list[Row]:
 def _total_seconds(windows: list[Window]) -> float | None:
     spent = [part for window in windows for part in (window.fit_seconds, window.predict_seconds) if part is not None]
     return sum(spent) if spent else None
-
-
-def _list(values: Any) -> list[Any]:
-    return [] if values is None else list(values)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_identifier
-from experiments.errors import EngineError, ExperimentsError, NotFoundError, unknown
+from experiments.errors import EngineError, NotFoundError, unknown
 from experiments.services.recorder import Recorder
 from experiments.storage import catalog, engine, table
 
@@ -37,7 +37,19 @@ class Ledger:
         self.schema = schema
         self.created = tuple(created)
         self._engine: engine.Engine | None = running
-        self.recorder = Recorder(running)
+        self._recorder = Recorder(running)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What turns that which is logged into rows.
+
+        Raises
+        ------
+        EngineError
+            If the ledger is closed.
+        """
+        _ = self._running
+        return self._recorder
 
     def log_experiment(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         """Log one evaluation window, or bare figures; see `experiments.log_experiment`."""
@@ -145,7 +157,7 @@ class Ledger:
         if self._engine is None:
             return
         try:
-            self.recorder.finish()
+            self._recorder.finish()
         finally:
             self._engine.close()
             self._engine = None
@@ -231,9 +243,8 @@ def current(schema: str = "experiments") -> Ledger:
 
 
 def _close_all() -> None:
-    for ledger in _open_ledgers:
+    for ledger in _open_ledgers.copy():
         try:
             ledger.close()
-        except ExperimentsError as error:
-            # the interpreter is going down: say what was not recorded, then let the others close
+        except Exception as error:  # noqa: BLE001  the interpreter is going down: say what was not recorded, go on
             os.write(2, f"experiments: {error}\n".encode())

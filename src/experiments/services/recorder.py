@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from experiments.errors import ConflictError, InvalidInputError
+from experiments.errors import ConflictError, ExperimentsError
 from experiments.identity import digest
-from experiments.services.evaluation import Evaluation, EvaluationConfig, Window
+from experiments.services.evaluation import Evaluation
+from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import capture
-from experiments.services.rows import Row, as_timestamp, bare_run, reported_run, same_value
-from experiments.storage.table import merge_new, rows_with_key, select
+from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
+from experiments.storage.table import check_rows, merge_new, rows_with_key, select
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -50,30 +51,41 @@ class Recorder:
 
     def log(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         """Take in one window, or bare figures; see `experiments.log_experiment`."""
-        if not str(model_name or "").strip():
-            msg = f"model_name is {model_name!r}: give the name of the model variant."
-            raise InvalidInputError(msg)
-        if not {"y_hat", "error"} & set(results):
+        convert("string", "model_name", model_name)
+        if not {"y_hat", "error"} & set(as_mapping("results", results)):
             return self.write([bare_run(model_name, results, config)])[0]
         checked, window = EvaluationConfig.of(config), Window.of(results)
-        if window.training_start_date is None and checked.training_start_date is None:
-            msg = "training_start_date is not known: give it in config, or in the results of each window."
-            raise InvalidInputError(msg)
         key = digest([model_name, vars(checked)])
         evaluation = self._open.get(key)
         if evaluation is None:
             now = as_timestamp("now", dt.datetime.now(dt.UTC))
-            evaluation = self._open[key] = Evaluation(model_name=model_name, config=checked, started_at=now)
+            evaluation = Evaluation(model_name=model_name, config=checked, started_at=now)
         evaluation.add(window)
+        _ = evaluation.definition  # what cannot be a backtest is refused with the first window, not with the last
+        self._open[key] = evaluation
         return self._finish(key) if evaluation.is_complete else evaluation.experiment_id
 
     def finish(self) -> list[str]:
-        """Record every evaluation that is still open, with the windows it has; returns their ids."""
-        return [self._finish(key) for key in list(self._open)]
+        """Record every evaluation that is still open, with the windows it has; returns their ids.
 
-    def discard(self) -> None:
-        """Forget the evaluations that are still open."""
-        self._open.clear()
+        Raises
+        ------
+        ConflictError
+            If one cannot be recorded; the others are.
+        """
+        ids, refused = [], []
+        for key in list(self._open):
+            try:
+                ids.append(self._finish(key))
+            except ExperimentsError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+        return ids
+
+    def discard(self, experiment_ids: Collection[str]) -> None:
+        """Forget these evaluations where they are still open."""
+        self._open = {key: item for key, item in self._open.items() if item.experiment_id not in experiment_ids}
 
     def recorded(self, commodity: str, evaluation_key: str) -> str | None:
         """The id under which an evaluation is in the ledger already."""
@@ -104,6 +116,7 @@ class Recorder:
                 )
                 raise ConflictError(msg)
         new = [row for row in rows if stored[row["evaluation_key"]] is row]
+        check_rows(self._engine, "model_runs", new)
         self._merge("experiments", [_experiment_of(row) for row in new])
         outside = [row for row in new if row["evaluation_key"] == row["experiment_id"]]
         merge_new(self._engine, "model_runs", outside, key=("experiment_id",))

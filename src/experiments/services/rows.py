@@ -6,8 +6,9 @@ import datetime as dt
 import json
 import math
 import numbers
+import reprlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from experiments.definitions import check_commodity
@@ -19,6 +20,8 @@ Row = dict[str, Any]
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
 """Times outside cannot be read back into pandas, which counts in nanoseconds."""
+
+LARGEST_INTEGER = 2**31 - 1
 
 SET_BY_LEDGER = ("evaluation_key", "metrics_source", "is_production", "run_month")
 """Columns of `model_runs` a caller does not write."""
@@ -89,10 +92,14 @@ def as_number(name: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        msg = f"{name} is {value!r}: give a finite number, or leave it out."
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        msg = f"{name} is {reprlib.repr(value)}: give a finite number, or leave it out."
         raise InvalidInputError(msg)
-    return float(value)
+    return number
 
 
 def as_integer(name: str, value: Any) -> int:
@@ -104,8 +111,8 @@ def as_integer(name: str, value: Any) -> int:
         If it is not one.
     """
     number = as_number(name, value)
-    if number is None or not number.is_integer():
-        msg = f"{name} is {value!r}: give a whole number."
+    if number is None or not number.is_integer() or abs(number) > LARGEST_INTEGER:
+        msg = f"{name} is {reprlib.repr(value)}: give a whole number of at most {LARGEST_INTEGER}."
         raise InvalidInputError(msg)
     return int(number)
 
@@ -133,8 +140,8 @@ def as_texts(name: str, value: Any) -> dict[str, str]:
         If it is not a mapping.
     """
     return {
-        key: item if isinstance(item, str) else json.dumps(item, default=str)
-        for key, item in _mapping(name, value).items()
+        _storable(name, key): _storable(name, item) if isinstance(item, str) else json.dumps(item, default=str)
+        for key, item in as_mapping(name, value).items()
     }
 
 
@@ -146,7 +153,41 @@ def as_flags(name: str, value: Any) -> dict[str, bool]:
     InvalidInputError
         If it is not a mapping, or holds something else.
     """
-    return {key: as_flag(f"{name}[{key!r}]", item) for key, item in _mapping(name, value).items()}
+    return {_storable(name, key): as_flag(f"{name}[{key!r}]", item) for key, item in as_mapping(name, value).items()}
+
+
+def as_text(name: str, value: Any) -> str:
+    """A text that is not empty and can be stored.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one.
+    """
+    if not isinstance(value, (str, uuid.UUID)) or not str(value).strip():
+        msg = f"{name} is {value!r}: give a text that is not empty."
+        raise InvalidInputError(msg)
+    return _storable(name, str(value))
+
+
+def convert(kind: str, name: str, value: Any) -> Any:
+    """A value that is not None as a column of this type takes it: "double", "map<string, string>", "array<date>" ...
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be one.
+    """
+    if kind.startswith("array<"):
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+            msg = f"{name} is {value!r}: give a list."
+            raise InvalidInputError(msg)
+        return [convert(kind[6:-1], name, item) for item in value]
+    converted = _CONVERSIONS[kind](name, value)
+    if converted is None:
+        msg = f"{name} holds None: give a value, or leave it out."
+        raise InvalidInputError(msg)
+    return converted
 
 
 def bare_run(model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +196,7 @@ def bare_run(model_name: str, results: Mapping[str, Any], config: Mapping[str, A
         msg = "results is empty: give a window (cutoff, day0, ds, y, y_hat) or figures such as mae, rmse."
         raise InvalidInputError(msg)
     figures = {BARE_METRICS.get(name, name): value for name, value in results.items()}
-    settings = {name: value for name, value in config.items() if name not in NOT_IN_MODEL_RUNS}
+    settings = {name: value for name, value in as_mapping("config", config).items() if name not in NOT_IN_MODEL_RUNS}
     return settings | figures | {"model_name": model_name}
 
 
@@ -185,7 +226,7 @@ def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any
     if unknown := sorted(set(experiment) - set(known)):
         msg = f"an experiment has no field {unknown[0]!r}; it takes {', '.join(known)}."
         raise InvalidInputError(msg)
-    given = {name: _convert(known[name].type, name, value) for name, value in experiment.items() if value is not None}
+    given = {name: convert(known[name].type, name, value) for name, value in experiment.items() if value is not None}
     when = given.get("run_timestamp") or as_timestamp("run_timestamp", dt.datetime.now(dt.UTC))
     key = given.get("experiment_id") or digest(given)
     defaults = {
@@ -204,27 +245,38 @@ def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any
     return row
 
 
-def _convert(kind: str, name: str, value: Any) -> Any:
-    if kind == "string":
-        if not isinstance(value, (str, uuid.UUID)) or not str(value).strip():
-            msg = f"{name} is {value!r}: give a text that is not empty."
-            raise InvalidInputError(msg)
-        return str(value)
-    return {
-        "date": as_date,
-        "timestamp": as_timestamp,
-        "double": as_number,
-        "int": as_integer,
-        "boolean": as_flag,
-        "map<string, string>": as_texts,
-        "map<string, boolean>": as_flags,
-    }[kind](name, value)
+def _storable(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        msg = f"{name} is {value!r}: it has characters that are no Unicode text."
+        raise InvalidInputError(msg) from error
+    return value
 
 
-def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+def as_mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """A mapping with text keys; None is an empty one.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one.
+    """
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         msg = f"{name} is {value!r}: give a dictionary with text keys."
         raise InvalidInputError(msg)
     return value
+
+
+_CONVERSIONS: Mapping[str, Callable[[str, Any], Any]] = {
+    "boolean": as_flag,
+    "date": as_date,
+    "double": as_number,
+    "int": as_integer,
+    "map<string, boolean>": as_flags,
+    "map<string, string>": as_texts,
+    "string": as_text,
+    "timestamp": as_timestamp,
+}

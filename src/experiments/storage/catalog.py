@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from experiments.storage.engine import Engine
 
-_CONSTRAINT = re.compile(r"""'delta\.constraints\.\w+' = "[^"]*\"""")
+_CHECK = re.compile(r"""'delta\.constraints\.(\w+)' = "([^"]*)\"""")
 _COLUMN = re.compile(r"^  (\w+) ((?:map|array)<[^>]*>|\w+)(.*)$", re.MULTILINE)
 _REFERENCE = re.compile(r"\b(?:from|join)\s+(\w+)")
 
@@ -60,6 +60,17 @@ class Column:
     type: str
     required: bool
     generated: bool
+
+
+@cache
+def checks(table: str) -> dict[str, str]:
+    """The CHECKs of a table by name, with one more over its NOT NULL columns.
+
+    Sail's cost of a write doubles with every CHECK beside a NOT NULL column: ten of each take 10 s a row,
+    one CHECK over all required columns 0.04 s.
+    """
+    required = " and ".join(f"{column.name} is not null" for column in columns(table) if column.required)
+    return dict(_CHECK.findall(statement("tables", table))) | {"required_present": required}
 
 
 @cache
@@ -119,16 +130,13 @@ def _adopt(engine: Engine, table: str) -> None:
 
 
 def _properties(table: str) -> str:
-    """The table's CHECKs as properties, one more for its NOT NULL columns, and no column statistics.
+    """The table's CHECKs as properties, and no column statistics.
 
-    Sail's cost of a write doubles with every CHECK beside a NOT NULL column: ten of each take 10 s a row,
-    one CHECK over all required columns 0.04 s. A column that is constant in a file it reads from the
-    statistics, where a double is off in its last digit; partitions prune what is worth pruning.
+    A column that is constant in a file Sail reads from the statistics, where a double is off in its last digit;
+    partitions prune what is worth pruning.
     """
-    required = " and ".join(f"{column.name} is not null" for column in columns(table) if column.required)
-    present = f"'delta.constraints.required_present' = \"{required}\""
-    checks = [*_CONSTRAINT.findall(statement("tables", table)), present]
-    return f"tblproperties ({', '.join([*checks, _NO_STATISTICS])})"
+    stated = [f"'delta.constraints.{name}' = \"{check}\"" for name, check in checks(table).items()]
+    return f"tblproperties ({', '.join([*stated, _NO_STATISTICS])})"
 
 
 def _has_log(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_identifier
 from experiments.errors import InvalidInputError
-from experiments.storage.catalog import columns, statement, table_folder
+from experiments.storage.catalog import checks, columns, statement, table_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +125,30 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = f"the ledger answers queries only, and cannot run this one: {reason}"
         raise InvalidInputError(msg) from error
+
+
+def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
+    """See that rows keep the CHECKs of a table, before anything is written.
+
+    Raises
+    ------
+    InvalidInputError
+        If a row breaks one: it is named with what it asks.
+    """
+    if not rows:
+        return
+    stated = checks(table)
+    with _source(engine, _arrow(table, rows)) as source:
+        sql = statement("statements", "violated_checks").format(
+            source=source,
+            named=", ".join(f"case when ({check}) is not true then '{name}' end" for name, check in stated.items()),
+            all=" and ".join(f"({check})" for check in stated.values()),
+        )
+        found = engine.spark.sql(sql).toArrow().to_pylist()
+    if found:
+        name = found[0]["violated"].split(", ")[0]
+        msg = f"{table} takes only rows that keep {name}: {stated[name]}."
+        raise InvalidInputError(msg)
 
 
 def rows_with_key(engine: Engine, table: str, key: str, values: Sequence[str]) -> pd.DataFrame:
