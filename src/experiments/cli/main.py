@@ -29,7 +29,8 @@ def main() -> None:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # at once: the engine's client would wait for the query that was interrupted
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -53,6 +53,7 @@ def cutoff_positions(
 
     Examples
     --------
+    >>> import datetime as dt
     >>> ds = np.arange("2024-01-01", "2024-01-13", dtype="datetime64[D]")
     >>> cutoff_positions(ds, origin=dt.date(2024, 1, 1), horizon=2, step_size=3, n_windows=2, min_train=4)
     array([6, 9])

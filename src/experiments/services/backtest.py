@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from experiments.services.progress import progress_bar
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     import pandas as pd
 
@@ -123,9 +125,10 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     recorded = {_key(plan): ledger.recorder.recorded(commodity, _evaluation_key(plan, definition)) for plan in plans}
     ids = {key: found for key, found in recorded.items() if found is not None}
     todo = [plan for plan in plans if _key(plan) not in ids]
-    with progress_bar("backtesting", total=len(todo) * n_windows, enabled=progress) as advance:
+    bar = progress_bar("backtesting", total=len(todo) * n_windows, enabled=progress)
+    with bar as advance, closing(_fit(todo, definition, seed)) as fits:
         try:
-            for plan, position, forecast in _fit(todo, definition, seed):
+            for plan, position, forecast in fits:
                 ids[_key(plan)] = ledger.log_experiment(
                     plan.variant.name, _results(plan, position, forecast, definition), plan.config
                 )
@@ -146,6 +149,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
 
 def _choose(models: Sequence[str] | None, covariates: Mapping[str, Any]) -> tuple[list[ModelVariant], list[str]]:
     """The variants to run, and in words those left out because a covariate was not given."""
+    models = [models] if isinstance(models, str) else models
     for name in models or ():
         if name not in BASELINE_MODELS:
             raise unknown("model", name, BASELINE_MODELS)
@@ -237,7 +241,7 @@ def _key(plan: _Plan) -> tuple[str, str]:
 
 def _fit(
     plans: Sequence[_Plan], definition: BacktestDefinition, seed: int
-) -> Iterator[tuple[_Plan, int, WindowForecast]]:
+) -> Generator[tuple[_Plan, int, WindowForecast]]:
     """Fit in worker processes, one thread each; results come as they are ready."""
     tasks = ((index, position) for index, plan in enumerate(plans) for position in plan.positions)
     if not plans:
@@ -249,8 +253,13 @@ def _fit(
             delayed(_task)(index, position, plans[index].variant, _window(plans[index], position, definition, seed))
             for index, position in tasks
         )
-        for index, position, forecast in results:
-            yield plans[index], position, forecast
+        try:
+            for index, position, forecast in results:
+                yield plans[index], position, forecast
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that its tasks are cancelled is no news
+                results.close()
 
 
 def _task(index: int, position: int, variant: ModelVariant, window: TrainingWindow) -> tuple[int, int, WindowForecast]:

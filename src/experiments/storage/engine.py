@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CATALOG = "commodity"
 """The catalog of the specified three-part name `commodity.experiments.model_runs`."""
 
+_PATIENCE_SECONDS = 2
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 
 
@@ -45,13 +47,18 @@ class Engine:
     alias: tempfile.TemporaryDirectory[str] | None
 
     def close(self) -> None:
-        """Stop the session and the server, once."""
+        """Stop the session and the server, once; a query that is still running is not waited for."""
+        goodbye = threading.Thread(target=self._stop, daemon=True)
+        goodbye.start()
+        goodbye.join(timeout=_PATIENCE_SECONDS)
+        if self.alias is not None:
+            self.alias.cleanup()
+
+    def _stop(self) -> None:
         with suppress(Exception):  # the server is going away: nothing useful can be done about a failed goodbye
             self.spark.stop()
         with suppress(Exception):
             self.server.stop()
-        if self.alias is not None:
-            self.alias.cleanup()
 
 
 def start(folder: Path, *, schema: str) -> Engine:
