@@ -99,8 +99,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        self._check_commodity(commodity)
-        return self._select("backtests_of", commodity=commodity)
+        return self._of("backtests_of", commodity)
 
     def best(self, commodity: str) -> pd.DataFrame:
         """The variants of a commodity that beat naive, best first: the view `best_models`.
@@ -110,8 +109,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        self._check_commodity(commodity)
-        return self._select("best_of", commodity=commodity)
+        return self._of("best_of", commodity)
 
     def history(self, commodity: str | None = None) -> pd.DataFrame:
         """The scale of experimentation: the view `experiment_history`.
@@ -121,8 +119,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        self._check_commodity(commodity)
-        return self._select("history_of", commodity=commodity)
+        return self._of("history_of", commodity)
 
     def pruning_candidates(self, commodity: str | None = None) -> pd.DataFrame:
         """Models that failed to beat naive in at least three evaluations: the view `pruning_candidates`.
@@ -132,8 +129,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        self._check_commodity(commodity)
-        return self._select("pruning_of", commodity=commodity)
+        return self._of("pruning_of", commodity)
 
     def forecasts(self, experiment_id: str) -> pd.DataFrame:
         """The forecasts of one evaluation: `cutoff`, `step`, `ds`, `y`, `y_hat`."""
@@ -181,9 +177,12 @@ class Ledger:
     def _select(self, name: str, **parameters: Any) -> pd.DataFrame:
         return table.select(self._running, name, **parameters)
 
-    def _check_commodity(self, commodity: str | None) -> None:
-        if commodity is not None and commodity not in (known := self.commodities()):
+    def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
+        """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""
+        found = self._select(name, commodity=commodity)
+        if found.empty and commodity is not None and commodity not in (known := self.commodities()):
             raise unknown("commodity", commodity, known)
+        return found
 
 
 def connect(path: str | Path | None = None, *, schema: str = "experiments", create: bool = True) -> Ledger:

@@ -130,8 +130,7 @@ class Recorder:
         ours = [row["evaluation_key"] for row in rows if row["evaluation_key"] != row["experiment_id"]]
         for name, values in (("experiment_id", outside), ("evaluation_key", ours)):
             if values:
-                frame = rows_with_key(self._engine, "model_runs", name, values)
-                found |= {row[name]: row for row in _records(frame)}
+                found |= {row[name]: row for row in rows_with_key(self._engine, "model_runs", name, values)}
         return found
 
     def _finish(self, key: str) -> str:

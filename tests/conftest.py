@@ -1,0 +1,79 @@
+"""Ledgers to test on: a fresh one for each test that writes, one filled by a real backtest for those that read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from experiments.services import ledger as ledgers
+from experiments.services.backtest import BacktestResult, backtest
+from experiments.services.ledger import Ledger, connect
+
+MODELS = ("naive", "random_walk_drift", "seasonal_naive", "arima")
+N_WINDOWS, HORIZON = 12, 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """A ledger with one real backtest in it, and what the backtest said of it; never written to."""
+
+    ledger: Ledger
+    result: BacktestResult
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside the repository, so that nothing opens the default ledger inside it."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(autouse=True)
+def _no_ledger_leaks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work elsewhere, without the user's settings, and leave no ledger open that the test opened."""
+    monkeypatch.chdir(elsewhere)
+    for name in ("EXPERIMENTS_PATH", "EXPERIMENTS_RUN_BY"):
+        monkeypatch.delenv(name, raising=False)
+    before = list(ledgers._open_ledgers)
+    yield
+    for opened in [one for one in ledgers._open_ledgers if one not in before]:
+        opened.recorder._open.clear()
+        opened.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger, the current one."""
+    opened = connect(tmp_path / "ledger")
+    yield opened
+    opened.recorder._open.clear()
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def filled_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the filled ledger lies."""
+    return tmp_path_factory.mktemp("filled") / "ledger"
+
+
+@pytest.fixture(scope="session")
+def filled(filled_path: Path) -> Iterator[Filled]:
+    """Four models on twelve windows of real oil prices; not the current ledger, so nothing is logged to it."""
+    from experiments.science.example_data import load_wti
+
+    opened = connect(filled_path)
+    result = backtest(
+        load_wti().tail(500),
+        commodity="WTI",
+        models=MODELS,
+        horizon=HORIZON,
+        n_windows=N_WINDOWS,
+        ledger=opened,
+        progress=False,
+    )
+    ledgers._open_ledgers.remove(opened)
+    yield Filled(ledger=opened, result=result)
+    ledgers._open_ledgers.append(opened)
+    opened.close()

@@ -1,0 +1,211 @@
+"""Rows, windows and experiments made by hand, and what to count of a ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.services.recorder import KEYS, PINS
+from experiments.storage.catalog import names
+from experiments.storage.table import merge_new
+
+if TYPE_CHECKING:
+    from experiments.services.ledger import Ledger
+
+Row = dict[str, Any]
+
+STARTED = dt.datetime(2025, 1, 11, 9, 30, tzinfo=dt.UTC)
+MONDAY = dt.date(2024, 1, 1)
+
+
+def specified_experiment() -> Row:
+    """The dictionary of the specification's "Recording an experiment", as it stands there."""
+    return {
+        "experiment_id": str(uuid.uuid4()),
+        "model_name": "sarimax_auto_weather_v1",
+        "model_version": "v1",
+        "run_timestamp": datetime.now(),
+        "model_type": "SARIMAX",
+        "hyperparameters": {
+            "order": "(1,1,1)",
+            "seasonal_order": "(1,1,1,7)",
+            "exog_vars": "temp_c,humidity_pct,precipitation_mm",
+        },
+        "feature_config": {"weather": True, "vix": False, "cop_usd": False},
+        "training_start_date": "2022-01-01",
+        "training_end_date": "2024-12-31",
+        "forecast_horizon_days": 14,
+        "commodity": "Coffee",
+        "mae_14day": 3.10,
+        "directional_accuracy": 0.695,
+        "beats_baseline": True,
+        "execution_time_seconds": 45.2,
+        "hardware_config": "local",
+        "run_by": "Connor",
+    }
+
+
+def run_row(**changes: Any) -> Row:
+    """A row of `model_runs` with every required column; each call is another evaluation."""
+    identity = str(uuid.uuid4())
+    return {
+        "experiment_id": identity,
+        "evaluation_key": identity,
+        "model_name": "arima",
+        "model_version": "v1",
+        "run_timestamp": STARTED,
+        "model_type": "ARIMA",
+        "training_start_date": dt.date(2022, 1, 3),
+        "training_end_date": dt.date(2024, 12, 30),
+        "forecast_horizon_days": 14,
+        "commodity": "Coffee",
+        "unique_id": "Coffee",
+        "status": "completed",
+        "metrics_source": "computed",
+        "backtest_id": "b1",
+        "data_as_of": dt.date(2025, 1, 10),
+        "frequency": "trading day",
+        "n_windows": 40,
+        "n_failed_windows": 0,
+    } | changes
+
+
+def backtest_row(**changes: Any) -> Row:
+    """A row of `backtests`."""
+    return {
+        "backtest_id": "b1",
+        "commodity": "Coffee",
+        "frequency": "trading day",
+        "horizon": 14,
+        "step_size": 14,
+        "n_windows": 40,
+        "train_size": 1000,
+        "grid_origin": dt.date(2015, 1, 2),
+        "metric_version": 1,
+        "created_at": STARTED,
+    } | changes
+
+
+def window_row(**changes: Any) -> Row:
+    """A row of `run_windows`."""
+    return {
+        "experiment_id": "e1",
+        "commodity": "Coffee",
+        "unique_id": "Coffee",
+        "cutoff": MONDAY,
+        "day0": 100.0,
+        "scale": 1.0,
+        "level": 100.0,
+        "status": "ok",
+        "run_month": "2025-01",
+    } | changes
+
+
+def forecast_row(**changes: Any) -> Row:
+    """A row of `forecasts`."""
+    return {
+        "experiment_id": "e1",
+        "commodity": "Coffee",
+        "unique_id": "Coffee",
+        "cutoff": MONDAY,
+        "step": 1,
+        "ds": MONDAY + dt.timedelta(days=1),
+        "y": 101.0,
+        "y_hat": 100.5,
+        "run_month": "2025-01",
+    } | changes
+
+
+def experiment_row(**changes: Any) -> Row:
+    """A row of `experiments`."""
+    return {
+        "experiment_id": str(uuid.uuid4()),
+        "name": "arima",
+        "experiment_type": "backtest",
+        "status": "completed",
+        "started_at": STARTED,
+        "ended_at": STARTED + dt.timedelta(minutes=1),
+    } | changes
+
+
+def environment_row(**changes: Any) -> Row:
+    """A row of `environments`."""
+    return {
+        "environment_id": "env1",
+        "captured_at": STARTED,
+        "python_version": "3.11.9",
+        "platform": "Linux",
+        "hardware_config": "local: 2 cores",
+        "packages": {"numpy": "2.4.6"},
+        "variables": {},
+    } | changes
+
+
+ROWS = {
+    "backtests": backtest_row,
+    "environments": environment_row,
+    "experiments": experiment_row,
+    "forecasts": forecast_row,
+    "model_runs": run_row,
+    "run_windows": window_row,
+}
+"""A maker of valid rows for each table."""
+
+
+def put(ledger: Ledger, table: str, *rows: Row) -> int:
+    """Merge rows into a table, as the recorder does."""
+    assert ledger._engine is not None
+    return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS[table])
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """Rows of each table."""
+    each = " union all ".join(f"select '{table}' as name, count(*) as n from {table}" for table in names("tables"))  # noqa: S608  names from the catalog
+    return {row["name"]: int(row["n"]) for row in ledger.sql(each).to_dict("records")}
+
+
+def versions(ledger: Ledger) -> dict[str, int]:
+    """Commits in each table's log: unchanged where nothing was written at all."""
+    schema = ledger.path / ledger.schema
+    return {table: len(list((schema / table / "_delta_log").glob("*.json"))) for table in names("tables")}
+
+
+def rows_of(ledger: Ledger, table: str, where: str = "true") -> list[Row]:
+    """The rows of a table."""
+    return [dict(row) for row in ledger.sql(f"select * from {table} where {where}").to_dict("records")]  # noqa: S608  a test's own words
+
+
+def windows(n: int = 10, *, horizon: int = 14, step_size: int | None = None, seed: int = 1) -> Iterator[Row]:
+    """The `results` of a walk-forward loop with a model of little skill over a random walk of trading days."""
+    step_size = step_size or horizon
+    random = np.random.default_rng(seed)
+    y = 100 + random.normal(size=60 + n * step_size + horizon).cumsum()
+    ds = np.busday_offset("2020-01-01", np.arange(len(y)), roll="forward")
+    for window in range(n):
+        at = 60 + window * step_size
+        after = slice(at + 1, at + 1 + horizon)
+        yield {
+            "cutoff": ds[at].item(),
+            "day0": float(y[at]),
+            "ds": ds[after].tolist(),
+            "y": y[after].tolist(),
+            "y_hat": (y[at] + 0.3 * (y[after] - y[at]) + random.normal(size=horizon)).tolist(),
+            "y_train": y[: at + 1],
+            "fit_seconds": 0.5,
+            "predict_seconds": 0.25,
+        }
+
+
+CONFIG: Row = {
+    "commodity": "Coffee",
+    "model_type": "SARIMAX",
+    "training_start_date": "2020-01-01",
+    "hyperparameters": {"order": (1, 1, 1)},
+    "feature_config": {"weather": True},
+}
+"""A `config` for the hook that announces nothing."""

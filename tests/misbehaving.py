@@ -1,0 +1,55 @@
+"""Models that fail in every way a model can; a module of its own, so that worker processes can import them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.science.models import BASELINE_MODELS
+from experiments.science.window import ModelVariant
+
+if TYPE_CHECKING:
+    from experiments.science.window import FitFunction, Predict, TrainingWindow
+
+
+def fit_moody(window: TrainingWindow) -> Predict:
+    """Fails on every cutoff of an even month; warns on the others."""
+    month = window.ds[-1].astype("datetime64[M]").astype(int) % 12 + 1
+    if month % 2 == 0:
+        msg = "not in an even month"
+        raise ValueError(msg)
+    warnings.warn("it was close", RuntimeWarning, stacklevel=1)
+    return lambda: np.full(window.horizon, window.y[-1] + 1.0)
+
+
+def fit_never(window: TrainingWindow) -> Predict:
+    """Never succeeds."""
+    msg = "singular"
+    raise np.linalg.LinAlgError(msg)
+
+
+def fit_to_nan(window: TrainingWindow) -> Predict:
+    """Forecasts NaN."""
+    return lambda: np.full(window.horizon, np.nan)
+
+
+def fit_too_short(window: TrainingWindow) -> Predict:
+    """Forecasts one step too few."""
+    return lambda: np.zeros(window.horizon - 1)
+
+
+def fit_deadly(window: TrainingWindow) -> Predict:
+    """Takes its process with it, as an out-of-memory kill would."""
+    os._exit(9)
+
+
+def with_variants(**functions: FitFunction) -> dict[str, ModelVariant]:
+    """The registry with one more variant for each function, under its keyword."""
+    more = {
+        name: ModelVariant(name=name, type="Broken", function=function, experiment_tags={"feature_set": "price"})
+        for name, function in functions.items()
+    }
+    return {**BASELINE_MODELS, **more}

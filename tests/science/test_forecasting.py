@@ -1,0 +1,375 @@
+"""One model on one window: what it may see, and that whatever happens to it is recorded."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.testing import assert_array_equal
+
+from experiments.definitions import SEASON_LENGTH
+from experiments.science.example_data import load_vix, load_wti
+from experiments.science.forecasting import WindowForecast, forecast_window, training_window
+from experiments.science.metrics import scale_and_level
+from experiments.science.models import BASELINE_MODELS
+from experiments.science.series import Series, prepare
+from experiments.science.window import ModelVariant, Predict, TrainingWindow
+
+HORIZON = 3
+NAMES = ("rain", "usd")
+
+
+def series_of(n: int, **covariates: Any) -> Series:
+    """`n` days whose value is their position."""
+    return Series(
+        commodity="Coffee",
+        unique_id="Coffee",
+        ds=np.datetime64("2024-01-01", "D") + np.arange(n),
+        y=np.arange(float(n)),
+        covariates={name: np.array(values, dtype=float) for name, values in covariates.items()},
+        frequency="day",
+    )
+
+
+def window_at(
+    series: Series, position: int, *, covariates: tuple[str, ...] = (), train_size: int | None = None, seed: int = 0
+) -> TrainingWindow:
+    return training_window(series, position, covariates=covariates, horizon=HORIZON, train_size=train_size, seed=seed)
+
+
+def assert_same_window(one: TrainingWindow, other: TrainingWindow) -> None:
+    for name in ("ds", "y", "x"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+    for name in ("covariates", "horizon", "season_length", "seed"):
+        assert getattr(one, name) == getattr(other, name)
+
+
+# --- what a model may see ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("position", "train_size", "first"),
+    [(9, None, 0), (9, 4, 6), (9, 1, 9), (9, 10, 0), (9, 11, 0), (0, None, 0), (0, 5, 0), (2, 3, 0), (3, 3, 1)],
+)
+def test_a_window_ends_at_its_cutoff_and_is_as_long_as_asked(position: int, train_size: int | None, first: int) -> None:
+    window = window_at(series_of(20), position, train_size=train_size)
+    assert_array_equal(window.y, np.arange(first, position + 1.0))
+    assert_array_equal(window.ds, np.datetime64("2024-01-01", "D") + np.arange(first, position + 1))
+    assert window.x.shape == (len(window.y), 0)
+
+
+@pytest.mark.parametrize("frequency", SEASON_LENGTH)
+def test_a_window_carries_what_the_model_is_told(frequency: str) -> None:
+    window = window_at(replace(series_of(9), frequency=frequency), 5, seed=7)
+    assert (window.horizon, window.seed, window.season_length) == (HORIZON, 7, SEASON_LENGTH[frequency])
+
+
+nan = math.nan
+
+
+@pytest.mark.parametrize(
+    ("rain", "usd", "train_size", "first"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7], None, 0),
+        ([nan, nan, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7], None, 2),
+        ([nan, nan, 2, 3, 4, 5, 6, 7], [nan, nan, nan, nan, 4, 5, 6, 7], None, 4),
+        ([nan, nan, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7], 4, 4),  # known before the rolling window begins
+        ([nan, nan, 2, nan, 4, 5, nan, 7], [0, 1, 2, 3, 4, 5, 6, 7], None, 2),  # gaps later on stay
+        ([0, 1, 2, nan, nan, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7], 4, 5),  # stale where the rolling window begins
+        ([0, 1, nan, nan, 4, 5, 6, 7], [nan, nan, 2, 3, 4, 5, 6, 7], None, 4),  # never both before
+        ([nan, nan, nan, nan, nan, nan, nan, 7], [0, 1, 2, 3, 4, 5, 6, 7], None, 7),
+        ([nan, nan, nan, nan, nan, nan, nan, 7], [0, 1, 2, 3, 4, 5, 6, 7], 2, 7),
+    ],
+)
+def test_a_window_begins_where_all_its_covariates_are_known(
+    rain: list[float], usd: list[float], train_size: int | None, first: int
+) -> None:
+    series = series_of(8, rain=rain, usd=usd)
+    window = window_at(series, 7, covariates=NAMES, train_size=train_size)
+    assert_array_equal(window.y, np.arange(first, 8.0))
+    assert_array_equal(window.ds, series.ds[first:])
+    assert_array_equal(window.x, np.column_stack([rain, usd])[first:])
+    assert np.isfinite(window.x[0]).all()
+    assert_array_equal(window_at(series, 7, covariates=("usd",)).y, series.y[np.isfinite(usd).argmax() :])
+
+
+@pytest.mark.parametrize("train_size", [None, 3])
+def test_a_window_without_its_covariate_is_empty(train_size: int | None) -> None:
+    """Known only after the cutoff: no row of the future is let in to fill it."""
+    series = series_of(8, rain=[nan] * 6 + [6, 7], usd=np.arange(8))
+    window = window_at(series, 5, covariates=NAMES, train_size=train_size)
+    assert window.ds.shape == window.y.shape == (0,)
+    assert window.x.shape == (0, 2)
+
+
+def test_covariates_stand_in_the_order_asked_for() -> None:
+    series = series_of(6, rain=np.arange(6) + 10, usd=np.arange(6) + 20, vix=np.arange(6) + 30)
+    for names in (("rain", "usd"), ("usd", "rain"), ("vix",), ("vix", "usd", "rain")):
+        window = window_at(series, 4, covariates=names)
+        assert window.covariates == names
+        for column, name in enumerate(names):
+            assert_array_equal(window.x[:, column], series.covariates[name][:5])
+
+
+@pytest.mark.parametrize("names", [(), ("rain",), NAMES])
+def test_a_model_that_writes_into_its_window_does_not_change_the_series(names: tuple[str, ...]) -> None:
+    series = series_of(8, rain=np.arange(8), usd=np.arange(8))
+    window = window_at(series, 5, covariates=names)
+    window.ds[:] = np.datetime64("1970-01-01")
+    window.y[:] = -1
+    window.x[:] = -1
+    untouched = series_of(8, rain=np.arange(8), usd=np.arange(8))
+    assert_array_equal(series.ds, untouched.ds)
+    assert_array_equal(series.y, untouched.y)
+    for name in NAMES:
+        assert_array_equal(series.covariates[name], untouched.covariates[name])
+
+
+# --- no leak -------------------------------------------------------------------------------------------------------
+
+VALUES = st.sampled_from([-3.0, 0.5, 2.0, nan])
+
+
+@st.composite
+def cut_series(draw: st.DrawFn) -> tuple[Series, int, tuple[str, ...], int | None]:
+    n = draw(st.integers(1, 30))
+    covariates = {name: draw(hnp.arrays(float, n, elements=VALUES)) for name in NAMES}
+    names = draw(st.sampled_from([(), ("rain",), ("usd", "rain")]))
+    train_size = draw(st.none() | st.integers(1, 30))
+    return series_of(n, **covariates), draw(st.integers(0, n - 1)), names, train_size
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=cut_series(), factor=st.sampled_from([nan, -1e9, 0.0]))
+def test_nothing_after_the_cutoff_reaches_a_window(
+    cut: tuple[Series, int, tuple[str, ...], int | None], factor: float
+) -> None:
+    series, position, names, train_size = cut
+    after = np.arange(len(series.y)) > position
+    perturbed = replace(
+        series,
+        ds=series.ds + np.where(after, 400, 0),
+        y=np.where(after, factor, series.y),
+        covariates={name: np.where(after, factor, values) for name, values in series.covariates.items()},
+    )
+    truncated = replace(
+        series,
+        ds=series.ds[~after],
+        y=series.y[~after],
+        covariates={name: values[~after] for name, values in series.covariates.items()},
+    )
+    window = window_at(series, position, covariates=names, train_size=train_size)
+    for changed in (perturbed, truncated):
+        assert_same_window(window_at(changed, position, covariates=names, train_size=train_size), window)
+    assert (window.ds <= series.ds[position]).all()
+    if len(window.y):
+        assert window.ds[-1] == series.ds[position]
+        assert window.y[-1] == series.y[position]
+
+
+@pytest.fixture(scope="module")
+def real_frames() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return load_wti().tail(300), load_vix().tail(280)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), position=st.integers(30, 250), how=st.sampled_from(["changed", "removed"]))
+def test_nothing_dated_after_the_cutoff_reaches_a_window_from_the_frames(
+    real_frames: tuple[pd.DataFrame, pd.DataFrame], seed: int, position: int, how: str
+) -> None:
+    """From the rows as they are given, prices and a covariate that both have gaps, to what a model is handed."""
+    data, volatility = real_frames
+    (series,) = prepare(data, commodity="WTI", covariates={"vix": volatility})
+    cutoff = pd.Timestamp(series.ds[position])
+    rng = np.random.default_rng(seed)
+
+    def changed(frame: pd.DataFrame, value: str) -> pd.DataFrame:
+        later = frame["ds"] > cutoff
+        if how == "removed":
+            return frame[~later]
+        noise = pd.Series(rng.normal(1000, 500, len(frame)), index=frame.index)
+        return frame.assign(**{value: frame[value].mask(later & frame[value].notna(), noise)})
+
+    (other,) = prepare(changed(data, "y"), commodity="WTI", covariates={"vix": changed(volatility, "vix")})
+    assert (len(other.y) == len(series.y)) == (how == "changed")
+    for names in ((), ("vix",)):
+        one, two = (window_at(each, position, covariates=names, train_size=100) for each in (series, other))
+        assert_same_window(one, two)
+    assert scale_and_level(other.y[: position + 1]) == scale_and_level(series.y[: position + 1])
+    naive = BASELINE_MODELS["naive"]
+    forecasts = [forecast_window(naive, window_at(each, position)).y_hat for each in (series, other)]
+    assert_array_equal(*forecasts)
+    assert_array_equal(forecasts[0], np.full(HORIZON, series.y[position]))
+
+
+# --- what becomes of a fit -----------------------------------------------------------------------------------------
+
+WINDOW = window_at(series_of(10), 6)
+
+
+def run(function: Callable[..., Predict], window: TrainingWindow = WINDOW, **params: Any) -> WindowForecast:
+    return forecast_window(ModelVariant(name="mine", type="Mine", function=function, params=params), window)
+
+
+def returning(values: Any) -> Callable[[TrainingWindow], Predict]:
+    return lambda window: lambda: values
+
+
+@pytest.mark.parametrize(
+    "values", [[1.0, 2.0, 3.0], (1, 2, 3), np.array([1, 2, 3]), np.arange(1, 4, dtype=np.float32), pd.Series([1, 2, 3])]
+)
+def test_a_forecast_is_an_array_of_floats(values: Any) -> None:
+    result = run(returning(values))
+    assert result.y_hat.dtype == np.float64
+    assert_array_equal(result.y_hat, [1.0, 2.0, 3.0])
+    assert (result.error, result.warning) == (None, None)
+    assert result.fit_seconds >= 0
+    assert result.predict_seconds >= 0
+
+
+def test_the_parameters_of_the_variant_reach_its_function() -> None:
+    def constant(window: TrainingWindow, *, value: float) -> Predict:
+        return lambda: np.full(window.horizon, value)
+
+    assert_array_equal(run(constant, value=4.0).y_hat, [4.0, 4.0, 4.0])
+    assert run(constant).error.startswith("TypeError: ")
+
+
+class OddError(Exception):
+    def __str__(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (ValueError("no luck"), "ValueError: no luck"),
+        (np.linalg.LinAlgError("Singular matrix"), "LinAlgError: Singular matrix"),
+        (KeyError("vix"), "KeyError: 'vix'"),
+        (MemoryError(), "MemoryError:"),
+        (OddError("unseen"), "OddError:"),
+        (RuntimeError("x" * 900), "RuntimeError: " + "x" * 486),
+    ],
+)
+@pytest.mark.parametrize("when", ["fit", "predict"])
+def test_whatever_a_model_raises_is_the_error_of_its_window(failure: Exception, said: str, when: str) -> None:
+    def failing(*_: Any) -> Any:
+        raise failure
+
+    result = run(failing if when == "fit" else lambda window: failing)
+    assert result.y_hat is None
+    assert result.error == said
+    assert len(result.error) <= 500
+    assert result.fit_seconds >= 0
+    assert result.predict_seconds >= 0
+    if when == "fit":
+        assert result.predict_seconds == 0
+
+
+def test_an_interruption_by_the_user_is_no_error_of_the_model() -> None:
+    def interrupted(_: TrainingWindow) -> Predict:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1.0, 2.0], "InvalidInputError: the model returned an array of shape (2,); (3,) is needed"),
+        ([1.0] * 4, "of shape (4,); (3,) is needed"),
+        ([], "of shape (0,); (3,) is needed"),
+        ([[1.0, 2.0, 3.0]], "of shape (1, 3); (3,) is needed"),
+        (1.0, "of shape (); (3,) is needed"),
+        (None, "of shape (); (3,) is needed"),
+        ([1.0, nan, 3.0], "InvalidInputError: the model forecast nan at step 2"),
+        ([1.0, 2.0, math.inf], "the model forecast inf at step 3"),
+        ([-math.inf, nan, math.inf], "the model forecast -inf at step 1"),
+        (["a", "b", "c"], "ValueError: could not convert"),
+        ([1.0, [2.0], 3.0], "ValueError: "),
+    ],
+)
+def test_forecasts_that_cannot_be_scored_are_an_error(values: Any, said: str) -> None:
+    result = run(returning(values))
+    assert result.y_hat is None
+    assert said in result.error
+
+
+def test_seconds_are_those_of_fit_and_of_predict() -> None:
+    def slow(window: TrainingWindow) -> Predict:
+        time.sleep(0.03)
+
+        def predict() -> Any:
+            time.sleep(0.01)
+            return window.y[-HORIZON:]
+
+        return predict
+
+    result = run(slow)
+    assert result.fit_seconds >= 0.03
+    assert result.predict_seconds >= 0.01
+
+
+def warning_with(*categories: type[Warning], fails: bool = False) -> Callable[[TrainingWindow], Predict]:
+    def fit(window: TrainingWindow) -> Predict:
+        for count, category in enumerate(categories):
+            warnings.warn(f"message {count}", category, stacklevel=1)
+        if fails:
+            msg = "no luck"
+            raise ValueError(msg)
+        return lambda: window.y[-HORIZON:]
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ((), None),
+        ((UserWarning,), "UserWarning: message 0"),
+        ((RuntimeWarning, UserWarning), "RuntimeWarning: message 0"),
+        ((DeprecationWarning,), None),
+        ((DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning), None),
+        ((FutureWarning, UserWarning, RuntimeWarning), "UserWarning: message 1"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_first_warning_that_says_something_about_the_fit_is_kept(
+    categories: tuple[type[Warning], ...], said: str | None, fails: bool
+) -> None:
+    result = run(warning_with(*categories, fails=fails))
+    assert result.warning == said
+    assert (result.error is not None) == fails
+
+
+def test_a_warning_is_recorded_every_time_and_cut_to_length() -> None:
+    def fit(window: TrainingWindow) -> Predict:
+        def predict() -> Any:
+            warnings.warn("y" * 900, UserWarning, stacklevel=1)
+            return window.y[-HORIZON:]
+
+        return predict
+
+    for _ in range(3):
+        result = run(fit)
+        assert result.warning.startswith("UserWarning: yyy")
+        assert len(result.warning) == 500
+        assert result.error is None
+
+
+def test_an_empty_window_is_a_failed_one_for_a_real_model() -> None:
+    window = window_at(series_of(8, rain=[nan] * 8), 5, covariates=("rain",))
+    result = forecast_window(BASELINE_MODELS["naive"], window)
+    assert result.y_hat is None
+    assert result.error

@@ -1,0 +1,386 @@
+"""The backtester: what it records, what it does not do twice, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import misbehaving
+from experiments import backtest, evaluate
+from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
+from experiments.services import backtest as backtesting
+from experiments.services.ledger import connect
+from made import CONFIG, counts, rows_of, versions, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Filled
+    from experiments.services.ledger import Ledger
+
+pytestmark = pytest.mark.engine
+
+CHEAP = ("naive", "random_walk_drift")
+
+
+def prices(n: int, seed: int = 5) -> pd.DataFrame:
+    """A random walk of trading days."""
+    random = np.random.default_rng(seed)
+    ds = np.busday_offset("2018-01-01", np.arange(n), roll="forward")
+    return pd.DataFrame({"ds": ds.astype("datetime64[ns]"), "y": 100 + random.normal(size=n).cumsum()})
+
+
+def run(ledger: Ledger, data: pd.DataFrame, models: Any = CHEAP, **settings: Any) -> backtesting.BacktestResult:
+    arguments = {"commodity": "Test", "n_windows": 4, "horizon": 14} | settings
+    return backtest(data, models=models, ledger=ledger, progress=False, **arguments)
+
+
+def run_of(ledger: Ledger, experiment_id: str) -> dict[str, Any]:
+    return rows_of(ledger, "model_runs", f"experiment_id = '{experiment_id}'")[0]
+
+
+class TestWhatItRecords:
+    def test_rows_of_every_table(self, filled: Filled) -> None:
+        assert counts(filled.ledger) == {
+            "backtests": 1,
+            "environments": 1,
+            "experiments": 4,
+            "forecasts": 4 * 12 * 14,
+            "model_runs": 4,
+            "run_windows": 4 * 12,
+        }
+        assert (filled.result.n_fits, filled.result.n_reused, len(filled.result.experiment_ids)) == (48, 0, 4)
+
+    def test_metrics_are_recomputed_from_what_is_stored(self, filled: Filled) -> None:
+        for (model, _), experiment_id in filled.result.experiment_ids.items():
+            stored = run_of(filled.ledger, experiment_id)
+            recomputed = evaluate(filled.ledger.forecasts(experiment_id), filled.ledger.windows(experiment_id))
+            for name, value in dataclasses.asdict(recomputed).items():
+                found = None if stored[name] != stored[name] else stored[name]
+                if isinstance(value, float):
+                    assert found == pytest.approx(value, rel=1e-12), (model, name)
+                else:
+                    assert found == value, (model, name)
+
+    def test_accuracy_by_horizon_says_the_same(self, filled: Filled) -> None:
+        for experiment_id in filled.result.experiment_ids.values():
+            stored = run_of(filled.ledger, experiment_id)
+            steps = {
+                row["step"]: row
+                for row in rows_of(filled.ledger, "accuracy_by_horizon", f"experiment_id = '{experiment_id}'")
+            }
+            assert sorted(steps) == list(range(1, 15))
+            assert {row["n_windows"] for row in steps.values()} == {12}
+            for step in (1, 7, 14):
+                assert steps[step]["mae"] == pytest.approx(stored[f"mae_{step}day"], rel=1e-9)
+            assert steps[14]["rmse"] == pytest.approx(stored["rmse_14day"], rel=1e-9)
+            assert steps[14]["mape"] == pytest.approx(stored["mape_14day"], rel=1e-9)
+            assert np.mean([row["mae"] for row in steps.values()]) == pytest.approx(stored["mae_path"], rel=1e-9)
+
+    def test_windows_say_what_they_were_trained_on(self, filled: Filled) -> None:
+        rows = rows_of(filled.ledger, "run_windows")
+        assert {row["status"] for row in rows} == {"ok"}
+        for row in rows:
+            assert row["training_start_date"] < row["cutoff"]
+            assert 30 <= row["n_training"] <= 500
+            assert row["fit_seconds"] >= 0
+            assert row["predict_seconds"] >= 0
+
+    def test_the_leaderboard_is_that_of_the_ledger(self, filled: Filled) -> None:
+        board = filled.ledger.leaderboard("WTI")
+        pd.testing.assert_frame_equal(board, filled.result.leaderboard)
+        assert set(board["model_name"]) == {"naive", "random_walk_drift", "seasonal_naive", "arima"}
+        assert sorted(board["place"]) == [1, 2, 3, 4]
+
+    def test_runs_and_windows_agree_on_their_dates_and_seconds(self, filled: Filled) -> None:
+        for row in rows_of(filled.ledger, "model_runs"):
+            mine = rows_of(filled.ledger, "run_windows", f"experiment_id = '{row['experiment_id']}'")
+            assert row["training_end_date"] == max(one["cutoff"] for one in mine)
+            assert row["training_start_date"] == min(one["training_start_date"] for one in mine)
+            spent = sum(one["fit_seconds"] + one["predict_seconds"] for one in mine)
+            assert row["execution_time_seconds"] == pytest.approx(spent)
+            assert row["data_as_of"] == dt.date(2019, 1, 3)
+
+    def test_naive_has_no_direction_and_no_test(self, filled: Filled) -> None:
+        row = rows_of(filled.ledger, "model_runs", "model_name = 'naive'")[0]
+        for name in ("directional_accuracy", "dm_test_vs_naive", "dm_pvalue", "beats_baseline"):
+            assert row[name] is None or row[name] != row[name], name
+        assert row["evidence_note"] == "same forecasts as naive"
+        assert row["mae_path"] == pytest.approx(row["naive_mae_path"])
+
+    def test_ids_are_uuid7_of_the_start(self, filled: Filled) -> None:
+        for row in rows_of(filled.ledger, "model_runs"):
+            milliseconds = int(row["experiment_id"].replace("-", "")[:12], 16)
+            assert milliseconds == int(row["run_timestamp"].replace(tzinfo=dt.UTC).timestamp() * 1000)
+
+    def test_a_short_horizon_leaves_the_longer_steps_null(self, ledger: Ledger) -> None:
+        result = run(ledger, prices(120), horizon=5, n_windows=8)
+        for experiment_id in result.experiment_ids.values():
+            row = run_of(ledger, experiment_id)
+            assert row["mae_1day"] > 0
+            for name in ("mae_7day", "mae_14day", "rmse_14day", "mape_14day", "mase_14day"):
+                assert row[name] is None or row[name] != row[name], name
+        assert len(result.leaderboard) == 2
+
+    def test_series_of_a_commodity_are_evaluations_of_their_own(self, ledger: Ledger) -> None:
+        data = pd.concat([prices(120, seed).assign(unique_id=name) for seed, name in enumerate(("north", "south"))])
+        result = run(ledger, data, horizon=5)
+        assert set(result.experiment_ids) == {(model, series) for model in CHEAP for series in ("north", "south")}
+        assert counts(ledger)["model_runs"] == 4
+        assert counts(ledger)["backtests"] == 1
+        assert sorted(result.leaderboard["unique_id"].unique()) == ["north", "south"]
+
+    def test_what_was_left_out_is_noted(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = {name: misbehaving.BASELINE_MODELS[name] for name in ("naive", "sarimax_vix")}
+        monkeypatch.setattr(backtesting, "BASELINE_MODELS", few)
+        data = prices(120)
+        data.loc[3, "y"] = np.nan
+        result = run(ledger, data, models=None, horizon=5)
+        assert list(result.experiment_ids) == [("naive", "Test")]
+        assert result.notes == (
+            "1 of 120 rows without a date or value left out of the data of Test",
+            "sarimax_vix left out: the covariate vix was not given",
+        )
+
+
+class TestAgain:
+    def test_nothing_is_fitted_and_nothing_changes(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = prices(150)
+        first = run(ledger, data)
+        before, logs = counts(ledger), versions(ledger)
+        monkeypatch.setattr(backtesting, "_task", misbehaving.fit_never)
+        again = run(ledger, data)
+        assert (again.n_fits, again.n_reused) == (0, 8)
+        assert again.experiment_ids == first.experiment_ids
+        assert again.definition == first.definition
+        assert (counts(ledger), versions(ledger)) == (before, logs)
+        pd.testing.assert_frame_equal(first.leaderboard, again.leaderboard)
+
+    def test_only_the_new_model_is_fitted(self, ledger: Ledger) -> None:
+        data = prices(150)
+        run(ledger, data)
+        more = run(ledger, data, models=[*CHEAP, "seasonal_naive"])
+        assert (more.n_fits, more.n_reused) == (4, 8)
+        assert len(more.leaderboard) == 3
+
+    def test_another_seed_or_length_is_another_evaluation(self, ledger: Ledger) -> None:
+        data = prices(150)
+        run(ledger, data, models=["naive"])
+        assert run(ledger, data, models=["naive"], seed=7).n_fits == 4
+        assert run(ledger, data, models=["naive"], train_size=60).n_fits == 4
+        assert run(ledger, data.assign(y=data["y"] + 1), models=["naive"]).n_fits == 4
+        assert counts(ledger)["model_runs"] == 4
+        assert counts(ledger)["backtests"] == 2
+
+    def test_more_data_keep_the_old_cutoffs_where_they_are(self, ledger: Ledger) -> None:
+        data = prices(150 + 2 * 14 + 3)
+        first, second = run(ledger, data.head(150)), run(ledger, data)
+        assert first.definition.backtest_id == second.definition.backtest_id
+        for key in first.experiment_ids:
+            old, new = (ledger.forecasts(one.experiment_ids[key]) for one in (first, second))
+            old_cutoffs, new_cutoffs = (list(dict.fromkeys(one["cutoff"])) for one in (old, new))
+            assert len(old_cutoffs) == len(new_cutoffs) == 4
+            assert old_cutoffs[2:] == new_cutoffs[:2]
+            shared = set(old_cutoffs) & set(new_cutoffs)
+            pd.testing.assert_frame_equal(
+                *(one[one["cutoff"].isin(shared)].reset_index(drop=True) for one in (old, new))
+            )
+        assert set(second.leaderboard["data_as_of"]) == {data["ds"].iloc[-1].date()}
+        assert len(second.leaderboard) == 2
+
+    def test_history_that_begins_later_than_the_grid_is_refused_by_its_origin(self, ledger: Ledger) -> None:
+        data = prices(200)
+        run(ledger, data)
+        with pytest.raises(InvalidInputError, match="the grid's origin 2018-01-01 is not a date of the series"):
+            run(ledger, data.tail(150))
+
+    def test_a_model_evaluated_on_older_data_only_is_marked(self, ledger: Ledger) -> None:
+        data = prices(150 + 14)
+        run(ledger, data.head(150))
+        board = run(ledger, data, models=["naive"]).leaderboard
+        assert dict(zip(board["model_name"], board["verdict"], strict=True)) == {
+            "naive": "the baseline",
+            "random_walk_drift": "evaluated on older data",
+        }
+
+
+class TestInterrupted:
+    # joblib says, when it is collected, that it cancelled what was in flight
+    @pytest.mark.filterwarnings("ignore:.*still being processed", "ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_half_way_there_is_no_row_and_a_second_run_completes(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        logged = 0
+        log = ledger.log_experiment
+
+        def log_or_stop(*arguments: Any) -> str:
+            nonlocal logged
+            logged += 1
+            if logged == 3:
+                raise KeyboardInterrupt
+            return log(*arguments)
+
+        monkeypatch.setattr(ledger, "log_experiment", log_or_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(ledger, prices(150), models=["naive"])
+        assert ledger.finish() == []
+        assert counts(ledger)["model_runs"] == 0
+        monkeypatch.undo()
+        assert run(ledger, prices(150), models=["naive"]).n_fits == 4
+        assert counts(ledger)["model_runs"] == 1
+
+    def test_nor_where_a_worker_dies(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(deadly=misbehaving.fit_deadly))
+        with pytest.raises(Exception, match=r"(?i)terminated|worker"):
+            run(ledger, prices(150), models=["deadly"])
+        assert ledger.finish() == []
+        assert counts(ledger)["model_runs"] == 0
+        assert run(ledger, prices(150)).n_fits == 8
+
+    def test_what_the_user_has_open_is_not_forgotten(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        for one in windows(3):
+            ledger.log_experiment("mine", one, CONFIG)
+        monkeypatch.setattr(backtesting, "_task", misbehaving.fit_never)
+        with pytest.raises(TypeError):
+            run(ledger, prices(150), models=["naive"])
+        assert len(ledger.finish()) == 1
+        assert [row["model_name"] for row in rows_of(ledger, "model_runs")] == ["mine"]
+
+    def test_nor_recorded_before_its_time(self, ledger: Ledger) -> None:
+        results = list(windows(3))
+        ledger.log_experiment("mine", results[0], CONFIG | {"n_windows": 3})
+        run(ledger, prices(150), models=["naive"])
+        assert {row["model_name"] for row in rows_of(ledger, "model_runs")} == {"naive"}
+        for one in results[1:]:
+            ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3})
+        assert {row["model_name"] for row in rows_of(ledger, "model_runs")} == {"naive", "mine"}
+
+
+class TestFailingModels:
+    def test_failed_windows_are_rows_with_their_errors(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(moody=misbehaving.fit_moody))
+        result = run(ledger, prices(300), models=["naive", "moody"], n_windows=12)
+        moody = run_of(ledger, result.experiment_ids["moody", "Test"])
+        mine = rows_of(ledger, "run_windows", f"experiment_id = '{moody['experiment_id']}'")
+        failed = [row for row in mine if row["status"] == "failed"]
+        assert {row["error"] for row in failed} == {"ValueError: not in an even month"}
+        assert all(row["cutoff"].month % 2 == 0 for row in failed)
+        assert {row["warning"] for row in mine if row["status"] == "ok"} == {"RuntimeWarning: it was close"}
+        assert 0 < len(failed) < 12
+        assert (moody["n_windows"], moody["n_failed_windows"], moody["status"]) == (12, len(failed), "completed")
+        assert len(ledger.forecasts(moody["experiment_id"])) == 14 * (12 - len(failed))
+        assert moody["dm_n"] == 12 - len(failed)
+        recomputed = evaluate(ledger.forecasts(moody["experiment_id"]), ledger.windows(moody["experiment_id"]))
+        assert recomputed.mae_path == pytest.approx(moody["mae_path"])
+        assert run_of(ledger, result.experiment_ids["naive", "Test"])["n_failed_windows"] == 0
+
+    @pytest.mark.parametrize(
+        ("function", "error"),
+        [
+            (misbehaving.fit_never, "LinAlgError: singular"),
+            (misbehaving.fit_to_nan, "InvalidInputError: the model forecast nan at step 1"),
+            (
+                misbehaving.fit_too_short,
+                "InvalidInputError: the model returned an array of shape (13,); (14,) is needed",
+            ),
+        ],
+    )
+    def test_a_model_that_always_fails_is_a_failed_evaluation(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, function: Any, error: str
+    ) -> None:
+        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(broken=function))
+        result = run(ledger, prices(150), models=["naive", "broken"])
+        row = run_of(ledger, result.experiment_ids["broken", "Test"])
+        assert (row["status"], row["n_failed_windows"]) == ("failed", 4)
+        mine = rows_of(ledger, "run_windows", f"experiment_id = '{row['experiment_id']}'")
+        assert {one["error"] for one in mine} == {error}
+        board = result.leaderboard.set_index("model_name")
+        assert board.loc["broken", "verdict"] == "every window failed"
+        assert pd.isna(board.loc["broken", "place"])
+        assert board.loc["naive", "place"] == 1
+        # a failure recorded is not tried again
+        assert run(ledger, prices(150), models=["naive", "broken"]).n_fits == 0
+
+    def test_a_variant_without_tags_runs(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = dataclasses.replace(misbehaving.BASELINE_MODELS["naive"], name="plain", experiment_tags={})
+        monkeypatch.setattr(backtesting, "BASELINE_MODELS", {"plain": plain})
+        assert run(ledger, prices(150), models=["plain"]).n_fits == 4
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with connect(tmp_path_factory.mktemp("refusals")) as opened:
+        yield opened
+        assert counts(opened) == dict.fromkeys(counts(opened), 0)
+
+
+class TestRefusals:
+    def test_an_unknown_model_suggests_the_nearest(self, refusing: Ledger) -> None:
+        with pytest.raises(
+            NotFoundError, match=r"unknown model 'arma'. Did you mean 'arima'\? Known: arima, auto_arima, "
+        ):
+            run(refusing, prices(150), models=["naive", "arma"])
+
+    def test_no_model_is_refused(self, refusing: Ledger) -> None:
+        with pytest.raises(InvalidInputError, match="no model was named; the registry has arima"):
+            run(refusing, prices(150), models=[])
+
+    def test_one_model_as_text_is_understood_or_refused_in_words(self, refusing: Ledger) -> None:
+        with pytest.raises((InvalidInputError, NotFoundError), match="'naive'"):
+            run(refusing, prices(150), models="naive")
+
+    def test_a_missing_covariate_is_named(self, refusing: Ledger) -> None:
+        with pytest.raises(InvalidInputError, match="sarimax_vix needs the covariate 'vix'; given: none"):
+            run(refusing, prices(150), models=["sarimax_vix"])
+
+    @pytest.mark.parametrize(("given", "enough_for"), [(97, 3), (60, 1)])
+    def test_a_short_series_says_how_many_are_needed(self, refusing: Ledger, given: int, enough_for: int) -> None:
+        with pytest.raises(
+            NotEnoughDataError, match=rf"need 99 observations; the series has {given}, enough for {enough_for}"
+        ):
+            run(refusing, prices(given))
+
+    def test_and_that_many_are_enough(self, tmp_path: Path) -> None:
+        with connect(tmp_path) as enough:
+            assert run(enough, prices(99), models=["naive"]).n_fits == 4
+
+    def test_a_training_length_too_short_says_what_is_needed(self, refusing: Ledger) -> None:
+        with pytest.raises(
+            NotEnoughDataError, match="train_size is 41: a horizon of 14 with seasons of 5 needs at least 42"
+        ):
+            run(refusing, prices(150), train_size=41)
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [("horizon", 0), ("horizon", 2.5), ("n_windows", 0), ("n_windows", "4"), ("step_size", -1), ("train_size", 0)],
+    )
+    def test_a_count_that_is_none_is_named(self, refusing: Ledger, setting: str, value: Any) -> None:
+        with pytest.raises(InvalidInputError, match=f"{setting} is {value!r}"):
+            run(refusing, prices(150), **{setting: value})
+
+    def test_a_step_size_of_zero_is_named(self, refusing: Ledger) -> None:
+        with pytest.raises(InvalidInputError, match="step_size is 0"):
+            run(refusing, prices(150), step_size=0)
+
+    def test_an_empty_commodity_is_refused(self, refusing: Ledger) -> None:
+        with pytest.raises(InvalidInputError, match="commodity"):
+            run(refusing, prices(150), commodity=" ")
+
+    @pytest.mark.parametrize(
+        ("data", "named"),
+        [
+            (prices(150).rename(columns={"y": "price"}), "lacks the column 'y'"),
+            (prices(150).iloc[:0], "has no row with a date and a value"),
+            (pd.concat([prices(150), prices(150).tail(1)]), "dates twice"),
+            (prices(150).assign(y="high"), "cannot be read"),
+        ],
+    )
+    def test_data_that_cannot_be_used_is_refused(self, refusing: Ledger, data: pd.DataFrame, named: str) -> None:
+        with pytest.raises(InvalidInputError, match=named):
+            run(refusing, data)
