@@ -163,10 +163,16 @@ def put(ledger: Ledger, table: str, *rows: Row) -> int:
     return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS[table])
 
 
+def _answer(ledger: Ledger, query: str) -> list[Row]:
+    """The rows of a query, without the ledger's own check of it: half the time."""
+    assert ledger._engine is not None
+    return [dict(row) for row in ledger._engine.spark.sql(query).toPandas().to_dict("records")]
+
+
 def counts(ledger: Ledger) -> dict[str, int]:
     """Rows of each table."""
     each = " union all ".join(f"select '{table}' as name, count(*) as n from {table}" for table in names("tables"))  # noqa: S608  names from the catalog
-    return {row["name"]: int(row["n"]) for row in ledger.sql(each).to_dict("records")}
+    return {row["name"]: int(row["n"]) for row in _answer(ledger, each)}
 
 
 def versions(ledger: Ledger) -> dict[str, int]:
@@ -176,8 +182,8 @@ def versions(ledger: Ledger) -> dict[str, int]:
 
 
 def rows_of(ledger: Ledger, table: str, where: str = "true") -> list[Row]:
-    """The rows of a table."""
-    return [dict(row) for row in ledger.sql(f"select * from {table} where {where}").to_dict("records")]  # noqa: S608  a test's own words
+    """The rows of a table or view."""
+    return _answer(ledger, f"select * from {table} where {where}")  # noqa: S608  a test's own words
 
 
 def windows(n: int = 10, *, horizon: int = 14, step_size: int | None = None, seed: int = 1) -> Iterator[Row]:

@@ -10,7 +10,7 @@ create table if not exists experiments (
   random_seed int comment 'Seed of the run',
   git_commit string comment 'Commit of the code that ran',
   git_branch string comment 'Branch checked out',
-  git_dirty boolean comment 'Whether the work tree had changes not in git_commit',
+  git_dirty boolean comment 'Whether tracked files had changes not in git_commit',
   python_version string comment 'Version of Python',
   environment_id string comment 'Python, packages and machine, see environments',
   run_by string comment 'Who ran it',

@@ -48,7 +48,7 @@ create table if not exists model_runs (
   pt_pvalue double comment 'One-sided p-value of the Pesaran-Timmermann test of direction at step H',
   dataset_version string comment 'Digest of the dates, values and covariates the evaluation could see',
   git_commit string comment 'Commit of the code that ran',
-  git_dirty boolean comment 'Whether the work tree had changes not in git_commit',
+  git_dirty boolean comment 'Whether tracked files had changes not in git_commit',
   random_seed int comment 'Seed handed to the model',
   environment_id string comment 'Python, packages and machine, see environments',
   code_fingerprint string comment 'Digest of the source of the model and the versions of its libraries',

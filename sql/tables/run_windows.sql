@@ -5,6 +5,7 @@ create table if not exists run_windows (
   unique_id string not null comment 'The series',
   cutoff date not null comment 'Last date the model could see',
   training_start_date date comment 'First training date of the window',
+  window_key string comment 'Digest of what the model was given: function, parameters, seed and training window; equal keys have equal forecasts',
   n_training int comment 'Observations the model was trained on',
   day0 double not null comment 'Last observed value, unit of the series',
   scale double comment 'Mean absolute one-step change of the whole series up to the cutoff; the denominator of MASE',
@@ -16,8 +17,8 @@ create table if not exists run_windows (
   naive_mae_path double comment 'The same of the naive forecast, unit of the series',
   n_direction_hits int comment 'Steps forecast to the side of day 0 the actual moved to',
   n_direction_moves int comment 'Steps whose actual moved away from day 0',
-  fit_seconds double comment 'Seconds to fit',
-  predict_seconds double comment 'Seconds to forecast',
+  fit_seconds double comment 'Seconds to fit, in the evaluation that did',
+  predict_seconds double comment 'Seconds to forecast, in the evaluation that did',
   run_month string not null comment 'Month of the run_timestamp of the evaluation, yyyy-MM'
 )
 using delta

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-SEEDS = range(6)
+SEEDS = range(5)
 
 
 @pytest.fixture(scope="module")

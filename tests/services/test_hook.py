@@ -295,7 +295,7 @@ class TestConflicts:
             before, logs = counts(ledger), versions(ledger)
         results[2] = results[2] | {"y_hat": [value + 1e-6 for value in results[2]["y_hat"]]}
         with connect(tmp_path) as ledger:
-            with pytest.raises(ConflictError, match=f"recorded as {ids[-1]} with other forecasts at") as caught:
+            with pytest.raises(ConflictError, match=f"recorded as {ids[-1]} with other actuals or forecasts at") as caught:
                 log_all(results, CONFIG | {"n_windows": 4})
             assert str(results[2]["cutoff"]) in str(caught.value)
             assert "model_version" in str(caught.value)
@@ -332,7 +332,7 @@ class TestBareFigures:
         assert run["experiment_id"] == told
         assert (run["metrics_source"], run["status"]) == ("reported", "completed")
         assert (run["mae_14day"], run["rmse_14day"], run["directional_accuracy"]) == (3.1, 4.2, 0.695)
-        assert counts(ledger) == NOTHING | {"model_runs": 1, "experiments": 1}
+        assert counts(ledger) == NOTHING | {"model_runs": 1, "experiments": 1, "environments": 1}
         assert rows_of(ledger, "experiments")[0]["experiment_id"] == told
 
     def test_twice_they_are_still_one(self, ledger: Ledger) -> None:
@@ -361,6 +361,8 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an unknown key of config": ({}, {"comodity": "Coffee"}, "'comodity'"),
     "no commodity": ({}, {"commodity": None}, "'commodity'"),
     "an empty commodity": ({}, {"commodity": "  "}, "commodity"),
+    "a commodity too long for a folder": ({}, {"commodity": "x" * 300}, "commodity 'xxx"),
+    "a commodity too long once encoded": ({}, {"commodity": "日" * 90}, "commodity '日"),
     "a commodity that is a number": ({}, {"commodity": 5}, "commodity"),
     "no model type": ({}, {"model_type": None}, "'model_type'"),
     "a model type that is a number": ({}, {"model_type": 5}, "model_type"),
@@ -505,7 +507,7 @@ CONFIG_NAMES += ["code_fingerprint", "run_by", "notes", "model_path", "dashboard
 CONFIG_NAMES += ["run_timestamp", "experiment_id"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     model=st.one_of(st.just("fuzzed"), JUNK),
     results=st.dictionaries(st.sampled_from(RESULT_NAMES), JUNK, max_size=3),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from experiments.services.provenance import PACKAGES, VARIABLES, capture
+from experiments.services.provenance import PACKAGES, VARIABLES, _environment, capture
 from experiments.storage import catalog
 from made import CONFIG, rows_of, specified_experiment, windows
 
@@ -23,9 +23,9 @@ SECRET = "dapi0123456789abcdef-not-for-any-table"  # noqa: S105  made up, to be 
 @pytest.fixture(autouse=True)
 def _afresh() -> Iterator[None]:
     """The snapshot is taken once a process: take it anew for each of these tests."""
-    capture.cache_clear()
+    _environment.cache_clear()
     yield
-    capture.cache_clear()
+    _environment.cache_clear()
 
 
 @pytest.mark.engine
@@ -64,11 +64,11 @@ def test_an_evaluation_says_where_and_by_whom_it_was_made(ledger: Ledger, monkey
 @pytest.mark.engine
 def test_equal_snapshots_share_a_row(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
-        capture.cache_clear()
+        _environment.cache_clear()
         ledger.log_experiment(name, next(windows(1)), CONFIG | {"n_windows": 1})
     assert len(rows_of(ledger, "environments")) == 1
     monkeypatch.setenv("PYTHONHASHSEED", "17")
-    capture.cache_clear()
+    _environment.cache_clear()
     ledger.log_experiment("c", next(windows(1)), CONFIG | {"n_windows": 1})
     assert len(rows_of(ledger, "environments")) == 2
 
@@ -88,7 +88,6 @@ def test_commit_branch_and_changes_are_those_of_the_repository(tmp_path: Path, m
     clean = capture()
     assert (clean.git_commit, clean.git_branch, clean.git_dirty) == (git(tmp_path, "rev-parse", "HEAD"), "trunk", False)
     (tmp_path / "model.py").write_text("one = 2\n")
-    capture.cache_clear()
     assert capture().git_dirty is True
 
 

@@ -224,6 +224,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "text for a number": ({"mae_14day": "3.1"}, "mae_14day is '3.1'"),
     "a truth value for a number": ({"mae_14day": True}, "mae_14day is True"),
     "a number for a truth value": ({"beats_baseline": 1}, "beats_baseline is 1"),
+    "a commodity too long for a folder": ({"commodity": "x" * 300}, "commodity 'xxx"),
     "a number for text": ({"model_name": 5}, "model_name is 5"),
     "empty text": ({"model_name": " "}, "model_name is ' '"),
     "a fraction for a count": ({"forecast_horizon_days": 14.5}, "forecast_horizon_days is 14.5"),
@@ -292,7 +293,7 @@ VALUES = st.one_of(
 FIELDS = [column.name for column in catalog.columns("model_runs")]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4), keep_id=st.booleans())
 def test_whatever_is_written_only_our_errors_come_out(refusing: Ledger, changes: dict[str, Any], keep_id: bool) -> None:
     experiment = specified_experiment()

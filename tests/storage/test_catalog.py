@@ -183,11 +183,11 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
     with connect(tmp_path) as first:
         put(first, "model_runs", run_row())
     shutil.rmtree(tmp_path / "experiments" / "environments")
-    assert not catalog.is_initialised(tmp_path / "experiments")
+    assert catalog.missing_tables(tmp_path / "experiments") == ["environments"]
     with connect(tmp_path) as second:
         assert second.created == ("environments",)
         assert counts(second)["model_runs"] == 1
-    assert catalog.is_initialised(tmp_path / "experiments")
+    assert catalog.missing_tables(tmp_path / "experiments") == []
 
 
 def test_no_sql_file_drops_deletes_or_truncates() -> None:
@@ -232,4 +232,4 @@ def test_a_folder_of_any_name_works(tmp_path: Path, name: str) -> None:
         put(second, "model_runs", run_row(commodity="Kaffee & Tee"))
         assert counts(second)["model_runs"] == 2
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
-    assert catalog.is_initialised(tmp_path / name / "experiments")
+    assert catalog.missing_tables(tmp_path / name / "experiments") == []

@@ -37,9 +37,6 @@ def main() -> None:
     except ExperimentsError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
-    except BrokenPipeError:
-        # the reader has gone, as with "| head": not an error, and nothing more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stdout.flush()
 
 
@@ -99,7 +96,7 @@ def demo(path: str, as_json: bool) -> None:
     _print_leaderboard(result.leaderboard)
     for note in result.notes:
         click.echo(f"Note: {note}.")
-    fitted = f"{result.n_fits} fits" + (f", {result.n_reused} windows recorded before" if result.n_reused else "")
+    fitted = f"{result.n_fits} fits" + (f", {result.n_reused} forecasts recorded before" if result.n_reused else "")
     click.echo(f"\n{choice.reason}\n\n{fitted}, {result.seconds:.0f} s, recorded in {path}. Ask it again:")
     where = "" if path == "ledger" else f" --path {path}"
     for command in ("best", "history", "leaderboard", "prune", 'sql "select * from accuracy_by_horizon"'):
@@ -212,7 +209,7 @@ def prune(commodity: str | None, path: str, as_json: bool) -> None:
     _answer(frame, render.CANDIDATES, choices, as_json=as_json)
 
 
-@cli.command()
+@cli.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: "-- ..."
 @click.argument("query")
 @path_option
 @json_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from experiments.definitions import SEASON_LENGTH
 from experiments.errors import InvalidInputError
+from experiments.identity import digest
 from experiments.science.window import ModelVariant, TrainingWindow
 
 if TYPE_CHECKING:
@@ -64,6 +66,21 @@ def training_window(
         season_length=SEASON_LENGTH[series.frequency],
         seed=seed,
     )
+
+
+def window_key(variant: ModelVariant, fingerprint: str, window: TrainingWindow) -> str:
+    """Digest of all a fit depends on: equal keys have equal forecasts.
+
+    Parameters
+    ----------
+    variant : ModelVariant
+    fingerprint : str
+        Digest of the variant's code, see `models.code_fingerprint`.
+    window : TrainingWindow
+    """
+    content = hashlib.sha256(window.ds.tobytes() + window.y.tobytes() + np.ascontiguousarray(window.x).tobytes())
+    settings = [window.covariates, window.horizon, window.season_length, window.seed]
+    return digest([variant.type, fingerprint, variant.params, settings, content.hexdigest()])
 
 
 def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowForecast:

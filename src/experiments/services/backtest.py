@@ -7,11 +7,12 @@ import time
 import warnings
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import SEASON_LENGTH, BacktestDefinition
 from experiments.errors import InvalidInputError, NotEnoughDataError, unknown
-from experiments.science.forecasting import WindowForecast, forecast_window, training_window
+from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
 from experiments.science.grid import cutoff_positions
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import BASELINE_MODELS, code_fingerprint
@@ -37,7 +38,7 @@ class BacktestResult:
     """What a backtest did.
 
     `experiment_ids` maps (variant, series) to its evaluation; `n_fits` counts the windows fitted now,
-    `n_reused` those of evaluations the ledger held already; `notes` say what was left out and why.
+    `n_reused` those whose forecasts the ledger held already; `notes` say what was left out and why.
     """
 
     definition: BacktestDefinition
@@ -59,6 +60,21 @@ class _Plan:
     config: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One window of a plan; tasks with equal keys have equal forecasts."""
+
+    plan: _Plan
+    position: int
+    key: str
+
+    @classmethod
+    def of(cls, plan: _Plan, position: int, definition: BacktestDefinition, seed: int) -> _Task:
+        window = _window(plan, position, definition, seed)
+        key = window_key(plan.variant, plan.config["code_fingerprint"], window)
+        return cls(plan=plan, position=position, key=key)
+
+
 def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; all but two have defaults
     data: pd.DataFrame,
     *,
@@ -75,7 +91,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
 ) -> BacktestResult:
     """Walk variants forward over the windows of a series and log every window to the ledger.
 
-    An evaluation the ledger holds already (same variant, code, data and definition) is not fitted again.
+    An evaluation the ledger holds already (same variant, code, data and definition) is not made again, and a window
+    whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again.
 
     Parameters
     ----------
@@ -125,14 +142,18 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     recorded = {_key(plan): ledger.recorder.recorded(commodity, _evaluation_key(plan, definition)) for plan in plans}
     ids = {key: found for key, found in recorded.items() if found is not None}
     todo = [plan for plan in plans if _key(plan) not in ids]
-    bar = progress_bar("backtesting", total=len(todo) * n_windows, enabled=progress)
-    with bar as advance, closing(_fit(todo, definition, seed)) as fits:
+    tasks = [_Task.of(plan, position, definition, seed) for plan in todo for position in plan.positions]
+    known = ledger.recorder.known_forecasts([task.key for task in tasks])
+    to_fit = [task for task in tasks if task.key not in known]
+    reused = [(task, known[task.key]) for task in tasks if task.key in known]
+    bar = progress_bar("backtesting", total=len(tasks), enabled=progress)
+    with bar as advance, closing(_fit(to_fit, definition, seed)) as fits:
         try:
-            for plan, position, forecast in fits:
-                ids[_key(plan)] = ledger.log_experiment(
-                    plan.variant.name, _results(plan, position, forecast, definition), plan.config
+            for task, forecast in chain(reused, fits):
+                ids[_key(task.plan)] = ledger.log_experiment(
+                    task.plan.variant.name, _results(task, forecast, definition), task.plan.config
                 )
-                advance(plan.variant.name)
+                advance(task.plan.variant.name)
         except BaseException:
             ledger.recorder.discard(ids.values())
             raise
@@ -140,8 +161,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         definition=definition,
         experiment_ids={key: ids[key] for key in map(_key, plans)},
         leaderboard=ledger.leaderboard(commodity, definition.backtest_id),
-        n_fits=len(todo) * n_windows,
-        n_reused=(len(plans) - len(todo)) * n_windows,
+        n_fits=len(to_fit),
+        n_reused=len(plans) * n_windows - len(to_fit),
         seconds=time.perf_counter() - started,
         notes=(*series[0].notes, *notes),
     )
@@ -239,31 +260,28 @@ def _key(plan: _Plan) -> tuple[str, str]:
     return plan.variant.name, plan.series.unique_id
 
 
-def _fit(
-    plans: Sequence[_Plan], definition: BacktestDefinition, seed: int
-) -> Generator[tuple[_Plan, int, WindowForecast]]:
+def _fit(tasks: Sequence[_Task], definition: BacktestDefinition, seed: int) -> Generator[tuple[_Task, WindowForecast]]:
     """Fit in worker processes, one thread each; results come as they are ready."""
-    tasks = ((index, position) for index, plan in enumerate(plans) for position in plan.positions)
-    if not plans:
+    if not tasks:
         return
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", inner_max_num_threads=1):
         results = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", pre_dispatch="4 * n_jobs")(
-            delayed(_task)(index, position, plans[index].variant, _window(plans[index], position, definition, seed))
-            for index, position in tasks
+            delayed(_numbered)(number, task.plan.variant, _window(task.plan, task.position, definition, seed))
+            for number, task in enumerate(tasks)
         )
         try:
-            for index, position, forecast in results:
-                yield plans[index], position, forecast
+            for number, forecast in results:
+                yield tasks[number], forecast
         finally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that its tasks are cancelled is no news
                 results.close()
 
 
-def _task(index: int, position: int, variant: ModelVariant, window: TrainingWindow) -> tuple[int, int, WindowForecast]:
-    return index, position, forecast_window(variant, window)
+def _numbered(number: int, variant: ModelVariant, window: TrainingWindow) -> tuple[int, WindowForecast]:
+    return number, forecast_window(variant, window)
 
 
 def _window(plan: _Plan, position: int, definition: BacktestDefinition, seed: int) -> TrainingWindow:
@@ -277,17 +295,18 @@ def _window(plan: _Plan, position: int, definition: BacktestDefinition, seed: in
     )
 
 
-def _results(plan: _Plan, position: int, forecast: WindowForecast, definition: BacktestDefinition) -> dict[str, Any]:
+def _results(task: _Task, forecast: WindowForecast, definition: BacktestDefinition) -> dict[str, Any]:
     """The hook's `results` of one window."""
-    series = plan.series
+    series, position = task.plan.series, task.position
     after = slice(position + 1, position + 1 + definition.horizon)
     scale, level = scale_and_level(series.y[: position + 1])
-    window = _window(plan, position, definition, seed=0)
+    window = _window(task.plan, position, definition, seed=0)
     results = {
         "cutoff": series.ds[position].item(),
         "day0": float(series.y[position]),
         "scale": scale,
         "level": level,
+        "window_key": task.key,
         "n_training": len(window.y),
         "training_start_date": window.ds[0].item() if len(window.ds) else series.ds[position].item(),
         "fit_seconds": forecast.fit_seconds,

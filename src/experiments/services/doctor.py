@@ -68,8 +68,11 @@ def _missing_models(packages: dict[str, str]) -> list[Finding]:
 
 def _ledger(folder: Path) -> list[Finding]:
     """Start the engine over the ledger, where there is one."""
-    there = catalog.is_initialised(folder / "experiments")
-    if not there:
+    missing = catalog.missing_tables(folder / "experiments")
+    if missing and len(missing) < len(catalog.names("tables")):
+        detail = f"{folder} lacks {', '.join(missing)}: 'experiments init' makes what is missing"
+        return [Finding(what="ledger", state="wrong", detail=detail)]
+    if missing:
         parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             return [

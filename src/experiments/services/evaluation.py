@@ -71,6 +71,12 @@ class Evaluation:
             return self.config.forecast_horizon_days
         return next((len(window.y_hat) for window in self.windows.values() if not window.failed), None)
 
+    def _closest_step(self, horizon: int) -> int:
+        """Observations between the two closest cutoffs, where their windows overlap; else the horizon."""
+        cutoffs = set(self.windows)
+        steps = [step for window in self.windows.values() for step, ds in enumerate(window.ds, 1) if ds in cutoffs]
+        return min([*steps, horizon])
+
     @property
     def is_complete(self) -> bool:
         """Whether the announced number of windows is in."""
@@ -88,12 +94,21 @@ class Evaluation:
             commodity=config.commodity,
             frequency=config.frequency,
             horizon=horizon,
-            step_size=horizon if config.step_size is None else config.step_size,
+            step_size=self._closest_step(horizon) if config.step_size is None else config.step_size,
             n_windows=len(self.windows) if config.n_windows is None else config.n_windows,
             train_size=config.train_size,
             grid_origin=config.grid_origin,
             covariates=config.covariates,
         )
+
+    @property
+    def cells(self) -> dict[tuple[dt.date, int], tuple[float, float]]:
+        """Actual and forecast of every cutoff and step."""
+        return {
+            (window.cutoff, step): cell
+            for window in self.windows.values()
+            for step, cell in enumerate(zip(window.y, window.y_hat, strict=True), 1)
+        }
 
     @property
     def evaluation_key(self) -> str:
@@ -120,7 +135,6 @@ class Evaluation:
                 stamp | {"cutoff": window.cutoff, "step": step, "ds": ds, "y": y, "y_hat": y_hat}
                 for window in ordered
                 for step, (ds, y, y_hat) in enumerate(zip(window.ds, window.y, window.y_hat, strict=True), 1)
-                if not window.failed
             ],
             "model_runs": [run],
         }
@@ -232,6 +246,7 @@ def _window_rows(ordered: list[Window], stamp: Row) -> list[Row]:
         row = stamp | {
             "cutoff": window.cutoff,
             "training_start_date": window.training_start_date,
+            "window_key": window.window_key,
             "n_training": window.n_training,
             "day0": window.day0,
             "scale": None if window.scale is None or math.isnan(window.scale) else window.scale,

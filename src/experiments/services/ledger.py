@@ -208,7 +208,7 @@ def connect(path: str | Path | None = None, *, schema: str = "experiments", crea
     """
     folder = Path(path or os.environ.get("EXPERIMENTS_PATH") or DEFAULT_PATH)
     check_identifier("schema", schema)
-    if not create and not catalog.is_initialised(folder / schema):
+    if not create and catalog.missing_tables(folder / schema):
         msg = f"there is no ledger at {folder / schema}: make one with 'experiments init' or 'experiments demo'."
         raise NotFoundError(msg)
     try:

@@ -34,7 +34,8 @@ _WINDOW_KINDS = {column.name: column.type for column in columns("run_windows")} 
 def _known(cls: type, what: str, given: Mapping[str, Any], *, kinds: Mapping[str, str]) -> dict[str, Any]:
     """A caller's dictionary with its keys checked against a class's fields, and its values made their kinds."""
     known = [item.name for item in fields(cls)] + (["y_train"] if "y_train" in kinds else [])
-    if unknown := [name for name in as_mapping(what, given) if name not in known]:
+    given = as_mapping(what, given)
+    if unknown := [name for name in given if name not in known]:
         msg = f"{what} has the unknown key {unknown[0]!r}; it takes {', '.join(known)}."
         raise InvalidInputError(msg)
     return {name: convert(kinds[name], name, value) for name, value in given.items() if value is not None}
@@ -106,6 +107,7 @@ class Window:
     scale: float | None = None
     level: float | None = None
     training_start_date: dt.date | None = None
+    window_key: str | None = None
     n_training: int | None = None
     fit_seconds: float | None = None
     predict_seconds: float | None = None
@@ -133,6 +135,8 @@ class Window:
                 msg = "y_train is empty: give the series up to the cutoff, or leave it out."
                 raise InvalidInputError(msg)
             given["scale"], given["level"] = scale_and_level(np.array(y_train))
+        if "error" in given:
+            given = {name: value for name, value in given.items() if name not in ("ds", "y", "y_hat")}
         window = cls(**given)
         window._check()
         return window
@@ -155,6 +159,10 @@ class Window:
             given = list(lengths.values())
             msg = f"ds, y and y_hat of the window at {self.cutoff} have lengths {given}: give one of each a step."
             raise InvalidInputError(msg)
+        for name in ("scale", "level", "n_training", "fit_seconds", "predict_seconds"):
+            if (getattr(self, name) or 0) < 0:
+                msg = f"{name} of the window at {self.cutoff} is {getattr(self, name)}: it cannot be negative."
+                raise InvalidInputError(msg)
         dates = (self.cutoff, *self.ds)
         if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
             msg = f"ds of the window at {self.cutoff} must lie after the cutoff, in order of time, each date once."

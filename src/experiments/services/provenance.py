@@ -60,10 +60,25 @@ class Provenance:
         return str(self.environment["environment_id"])
 
 
-@cache
 def capture() -> Provenance:
-    """Take the snapshot of this process, once."""
-    commit = _git("rev-parse", "HEAD")
+    """Take the snapshot of this process: the environment once, the state of the code anew."""
+    snapshot = _environment()
+    commit, branch, dirty = _code()
+    return Provenance(
+        git_commit=commit,
+        git_branch=branch,
+        git_dirty=dirty,
+        python_version=snapshot["python_version"],
+        hardware_config=snapshot["hardware_config"],
+        run_by=_user(),
+        databricks_cluster_id=None,
+        environment=snapshot,
+    )
+
+
+@cache
+def _environment() -> dict[str, Any]:
+    """A row of `environments`, but for the time."""
     snapshot: dict[str, Any] = {
         "python_version": platform.python_version(),
         "platform": platform.platform(),
@@ -71,16 +86,20 @@ def capture() -> Provenance:
         "packages": {name: found for name in PACKAGES if (found := _installed(name))},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
-    return Provenance(
-        git_commit=commit,
-        git_branch=_git("rev-parse", "--abbrev-ref", "HEAD"),
-        git_dirty=None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
-        python_version=snapshot["python_version"],
-        hardware_config=snapshot["hardware_config"],
-        run_by=_user(),
-        databricks_cluster_id=None,
-        environment={"environment_id": digest(snapshot), **snapshot},
-    )
+    return {"environment_id": digest(snapshot), **snapshot}
+
+
+def _code() -> tuple[str | None, str | None, bool | None]:
+    """Commit, branch and whether tracked files have changed; None where there is no commit to name."""
+    state = _git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if state is None:
+        return None, None, None
+    lines = state.splitlines()
+    facts = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+    commit = facts.get("branch.oid")
+    if commit in (None, "(initial)"):
+        return None, facts.get("branch.head"), None
+    return commit, facts.get("branch.head"), any(not line.startswith("# ") for line in lines)
 
 
 def _git(*arguments: str) -> str | None:

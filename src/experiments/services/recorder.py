@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from experiments.errors import ConflictError, ExperimentsError
 from experiments.identity import digest
+from experiments.science.forecasting import WindowForecast
 from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
-from experiments.services.provenance import capture
+from experiments.services.provenance import Provenance, capture
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
-from experiments.storage.table import check_rows, merge_new, rows_with_key, select
+from experiments.storage.table import check_rows, known_forecasts, merge_new, rows_with_key, select
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -92,6 +95,25 @@ class Recorder:
         found = select(self._engine, "recorded_run", commodity=commodity, evaluation_key=evaluation_key)
         return None if found.empty else str(found["experiment_id"].iloc[0])
 
+    def known_forecasts(self, window_keys: Sequence[str]) -> dict[str, WindowForecast]:
+        """What is recorded of windows with these keys: their forecasts need no second fit."""
+        if not window_keys:
+            return {}
+        rows = _records(known_forecasts(self._engine, window_keys))
+        steps: dict[str, dict[int, float]] = {}
+        for row in rows:
+            steps.setdefault(row["window_key"], {})[row["step"]] = row["y_hat"]
+        return {
+            row["window_key"]: WindowForecast(
+                y_hat=np.array([y_hat for _, y_hat in sorted(steps[row["window_key"]].items())]),
+                error=None,
+                warning=row["warning"],
+                fit_seconds=row["fit_seconds"],
+                predict_seconds=row["predict_seconds"],
+            )
+            for row in rows
+        }
+
     def write(self, experiments: Sequence[Mapping[str, Any]]) -> list[str]:
         """Record figures computed elsewhere, in one commit a table: all of them or, on a bad one, none.
 
@@ -103,7 +125,7 @@ class Recorder:
             If the ledger, or another experiment here, holds other figures under one of the ids.
         """
         provenance = capture()
-        rows = [reported_run(experiment, run_by=provenance.run_by) for experiment in experiments]
+        rows = [reported_run(experiment, provenance) for experiment in experiments]
         stored = self._stored(rows)
         for row, experiment in zip(rows, experiments, strict=True):
             known = stored.setdefault(row["evaluation_key"], row)
@@ -117,7 +139,9 @@ class Recorder:
                 raise ConflictError(msg)
         new = [row for row in rows if stored[row["evaluation_key"]] is row]
         check_rows(self._engine, "model_runs", new)
-        self._merge("experiments", [_experiment_of(row) for row in new])
+        if new:
+            self._merge("environments", [provenance.environment | {"captured_at": dt.datetime.now(dt.UTC)}])
+        self._merge("experiments", [_experiment_of(row, provenance) for row in new])
         outside = [row for row in new if row["evaluation_key"] == row["experiment_id"]]
         merge_new(self._engine, "model_runs", outside, key=("experiment_id",))
         self._merge("model_runs", [row for row in new if row["evaluation_key"] != row["experiment_id"]])
@@ -156,20 +180,19 @@ class Recorder:
 
     def _check_same_forecasts(self, evaluation: Evaluation, recorded: str) -> None:
         frame = select(self._engine, "stored_forecasts", experiment_id=recorded)
-        stored = {(row["cutoff"], row["step"]): row["y_hat"] for row in _records(frame)}
-        for window in evaluation.windows.values():
-            for step, y_hat in enumerate(window.y_hat, 1):
-                if stored.get((window.cutoff, step)) != y_hat:
-                    msg = (
-                        f"{evaluation.model_name} {evaluation.config.model_version} is recorded as {recorded} with "
-                        f"other forecasts at {window.cutoff}; nothing was changed. Give these a new model_version."
-                    )
-                    raise ConflictError(msg)
+        stored = {(row["cutoff"], row["step"]): (row["y"], row["y_hat"]) for row in _records(frame)}
+        given = evaluation.cells
+        if differing := sorted(cell for cell in stored.keys() | given.keys() if stored.get(cell) != given.get(cell)):
+            msg = (
+                f"{evaluation.model_name} {evaluation.config.model_version} is recorded as {recorded} with other "
+                f"actuals or forecasts at {differing[0][0]}; nothing was changed. Give these a new model_version, "
+                "or the new data a data_version."
+            )
+            raise ConflictError(msg)
 
 
-def _experiment_of(run: Row) -> Row:
+def _experiment_of(run: Row, provenance: Provenance) -> Row:
     """The row of `experiments` that goes with a reported row of `model_runs`."""
-    provenance = capture()
     return {
         "experiment_id": run["experiment_id"],
         "name": run["model_name"],
@@ -177,8 +200,10 @@ def _experiment_of(run: Row) -> Row:
         "status": run["status"],
         "started_at": run["run_timestamp"],
         "random_seed": run.get("random_seed"),
-        "git_commit": run.get("git_commit"),
-        "git_dirty": run.get("git_dirty"),
+        "git_commit": run["git_commit"],
+        "git_branch": provenance.git_branch,
+        "git_dirty": run["git_dirty"],
+        "environment_id": run["environment_id"],
         "python_version": provenance.python_version,
         "run_by": run["run_by"],
         "notes": run.get("notes"),

@@ -9,12 +9,15 @@ import numbers
 import reprlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.storage.catalog import columns
+
+if TYPE_CHECKING:
+    from experiments.services.provenance import Provenance
 
 Row = dict[str, Any]
 
@@ -207,15 +210,15 @@ def same_value(stored: Any, given: Any) -> bool:
     return bool(stored == given) or (given is None and (stored is None or stored != stored))  # noqa: PLR0124  NaN
 
 
-def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any]:
+def reported_run(experiment: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
     """A row of `model_runs` from figures a caller computed himself.
 
     Parameters
     ----------
     experiment : mapping
         Columns of `model_runs`; those without a value may be left out.
-    run_by : str
-        Who runs this process: used where the caller does not say.
+    provenance : Provenance
+        Code, machine and user of this process: used where the caller does not say.
 
     Raises
     ------
@@ -223,6 +226,7 @@ def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any
         If a key is no column a caller writes, a required one is missing, or a value is of the wrong kind.
     """
     known = {column.name: column for column in columns("model_runs") if column.name not in SET_BY_LEDGER}
+    experiment = as_mapping("the experiment", experiment)
     if unknown := sorted(set(experiment) - set(known)):
         msg = f"an experiment has no field {unknown[0]!r}; it takes {', '.join(known)}."
         raise InvalidInputError(msg)
@@ -233,7 +237,11 @@ def reported_run(experiment: Mapping[str, Any], *, run_by: str) -> dict[str, Any
         "experiment_id": given.get("experiment_id") or uuid7(when),
         "model_version": "v1",
         "run_timestamp": when,
-        "run_by": run_by,
+        "run_by": provenance.run_by,
+        "hardware_config": provenance.hardware_config,
+        "git_commit": provenance.git_commit,
+        "git_dirty": provenance.git_dirty,
+        "environment_id": provenance.environment_id,
         "unique_id": given.get("commodity"),
         "status": "completed",
     }

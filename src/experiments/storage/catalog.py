@@ -88,9 +88,9 @@ def table_folder(engine: Engine, table: str) -> Path:
     return engine.location / table
 
 
-def is_initialised(folder: Path) -> bool:
-    """Whether every table has a Delta log below this folder of a schema."""
-    return all(_has_log(folder / table) for table in names("tables"))
+def missing_tables(folder: Path) -> list[str]:
+    """The tables without a Delta log below this folder of a schema."""
+    return [table for table in names("tables") if not _has_log(folder / table)]
 
 
 def open_tables(engine: Engine) -> list[str]:
@@ -126,7 +126,11 @@ def _adopt(engine: Engine, table: str) -> None:
     Sail forgets CHECK constraints of an adopted table on UPDATE and MERGE unless they are restated.
     """
     location = table_folder(engine, check_identifier("table", table))
-    engine.spark.sql(f"create table if not exists {table} using delta location '{location}' {_properties(table)}")
+    try:
+        engine.spark.sql(f"create table if not exists {table} using delta location '{location}' {_properties(table)}")
+    except Exception as error:
+        msg = f"the table {table} at {location} cannot be read: {error}"
+        raise EngineError(msg) from error
 
 
 def _properties(table: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -120,11 +121,25 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
         if first[0].lower() not in _DESCRIBING:
             # only a query parses inside parentheses, and asking for a schema runs nothing
             engine.spark.sql(f"select * from (\n{text}\n) as q").schema  # noqa: B018, S608
-        return engine.spark.sql(text).toPandas()
+        found = engine.spark.sql(text)
+        if twice := [name for name, count in Counter(found.columns).items() if count > 1]:
+            msg = f"the query returns {twice[0]!r} twice: give each column a name of its own, with 'as'."
+            raise InvalidInputError(msg)
+        return found.toPandas()
+    except InvalidInputError:
+        raise
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = f"the ledger answers queries only, and cannot run this one: {reason}"
         raise InvalidInputError(msg) from error
+
+
+def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
+    """The forecasts of successful windows with these keys: `sql/statements/known_forecasts.sql`."""
+    import pyarrow as pa
+
+    with _source(engine, pa.table({"window_key": pa.array(sorted(set(window_keys)), type=pa.string())})) as source:
+        return engine.spark.sql(statement("statements", "known_forecasts").format(source=source)).toPandas()
 
 
 def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
