@@ -295,7 +295,7 @@ class TestConflicts:
             before, logs = counts(ledger), versions(ledger)
         results[2] = results[2] | {"y_hat": [value + 1e-6 for value in results[2]["y_hat"]]}
         with connect(tmp_path) as ledger:
-            with pytest.raises(ConflictError, match=f"recorded as {ids[-1]} with other actuals or forecasts at") as caught:
+            with pytest.raises(ConflictError, match=f"recorded as {ids[-1]} with other actuals") as caught:
                 log_all(results, CONFIG | {"n_windows": 4})
             assert str(results[2]["cutoff"]) in str(caught.value)
             assert "model_version" in str(caught.value)

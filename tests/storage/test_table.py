@@ -354,3 +354,16 @@ def test_a_number_alone_in_its_file_comes_back_to_the_last_bit(shared: Ledger, v
     put(shared, "model_runs", row)
     stored = rows_of(shared, "model_runs", f"commodity = 'Exact' and experiment_id = '{row['experiment_id']}'")
     assert stored[0]["dm_test_vs_naive"] == value
+
+
+@pytest.mark.engine
+def test_compactions_at_the_same_time_double_nothing(ledger: Ledger) -> None:
+    """delta-rs does not notice a rival compaction: without the lock the rows of both stand in the table."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    for number in range(8):
+        put(ledger, "model_runs", run_row(experiment_id=str(number), evaluation_key=str(number)))
+    folder = ledger.path / "experiments" / "model_runs"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: table.compact(folder), range(8)))
+    assert counts(ledger)["model_runs"] == 8

@@ -138,14 +138,17 @@ def best(commodity: str | None, path: str, as_json: bool) -> None:
     """
     with _open(path) as ledger:
         choices = _choices(ledger, commodity)
-        listed = {choice.commodity: ledger.best(choice.commodity) for choice in choices}
+        frames = {name: ledger.best(name) for name in dict.fromkeys(choice.commodity for choice in choices)}
+    listed = [
+        frame[frame["unique_id"] == choice.unique_id] for choice in choices for frame in [frames[choice.commodity]]
+    ]
     if as_json:
-        render.as_json([_choice(choice) | {"best_models": listed[choice.commodity]} for choice in choices])
+        render.as_json([_choice(one) | {"best_models": best} for one, best in zip(choices, listed, strict=True)])
         return
-    for choice in choices:
+    for choice, frame in zip(choices, listed, strict=True):
         click.echo(choice.reason)
-        if not listed[choice.commodity].empty:
-            render.table(listed[choice.commodity], render.BEST)
+        if not frame.empty:
+            render.table(frame, render.BEST)
 
 
 @cli.command()
@@ -274,13 +277,18 @@ def _asked(ledger: Ledger, commodity: str | None) -> list[str]:
 
 
 def _choices(ledger: Ledger, commodity: str | None) -> list[Choice]:
-    from experiments.services.answers import choose
+    from experiments.services.answers import choices
 
-    return [choose(ledger, name) for name in _asked(ledger, commodity)]
+    return [choice for name in _asked(ledger, commodity) for choice in choices(ledger, name)]
 
 
 def _choice(choice: Choice) -> dict[str, Any]:
-    return {"commodity": choice.commodity, "choice": choice.model, "reason": choice.reason}
+    return {
+        "commodity": choice.commodity,
+        "unique_id": choice.unique_id,
+        "choice": choice.model,
+        "reason": choice.reason,
+    }
 
 
 def _answer(frame: pd.DataFrame, columns: render.Columns, choices: list[Choice], *, as_json: bool) -> None:
@@ -297,9 +305,10 @@ def _answer(frame: pd.DataFrame, columns: render.Columns, choices: list[Choice],
 def _print_leaderboard(board: pd.DataFrame) -> None:
     first = board.iloc[0]
     unit = f"{first['frequency']}s"
+    series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
     models = f"{len(board)} model{'' if len(board) == 1 else 's'}"
     click.echo(
-        f"{first['commodity']}: {models}, {int(first['n_windows'])} windows of "
+        f"{first['commodity']}{series}: {models}, {int(first['n_windows'])} windows of "
         f"{int(first['forecast_horizon_days'])} {unit}, data to {first['data_as_of']}"
     )
     render.table(board, render.LEADERBOARD)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 STALE_AFTER_DAYS = 7
@@ -73,6 +73,10 @@ def prepare(
         If a column is missing, a date cannot be read or stands twice, a value is text or infinite, a row names no
         series where others do, or no row is left.
     """
+    check_commodity(commodity)
+    if covariates is not None and not isinstance(covariates, Mapping):
+        msg = f"covariates is {type(covariates).__name__}: give a dictionary of name to frame."
+        raise InvalidInputError(msg)
     frame = _clean(data, value="y", what=f"the data of {commodity}", by=["unique_id"] if "unique_id" in data else [])
     known = {name: _clean_covariate(name, values) for name, values in (covariates or {}).items()}
     notes = tuple(note for cleaned in (frame, *known.values()) for note in cleaned.attrs["notes"])
@@ -125,7 +129,7 @@ def _as_of(ds: pd.Series, values: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _clean_covariate(name: str, values: pd.DataFrame) -> pd.DataFrame:
-    columns = [column for column in values.columns if column != "ds"]
+    columns = [column for column in getattr(values, "columns", ["ds", name]) if column != "ds"]
     if len(columns) != 1:
         msg = f"covariate {name!r} needs the column 'ds' and one value column; it has {list(map(str, values.columns))}."
         raise InvalidInputError(msg)
@@ -134,6 +138,9 @@ def _clean_covariate(name: str, values: pd.DataFrame) -> pd.DataFrame:
 
 def _clean(data: pd.DataFrame, *, value: str, what: str, by: list[str]) -> pd.DataFrame:
     """Rows with a date and a finite value, sorted; what was dropped or moved is in `attrs["notes"]`."""
+    if not isinstance(data, pd.DataFrame):
+        msg = f"{what} is a {type(data).__name__}: give a pandas DataFrame."
+        raise InvalidInputError(msg)
     missing = [name for name in ("ds", value) if name not in data]
     if missing:
         msg = f"{what} lacks the column {missing[0]!r}; it has {list(map(str, data.columns))}."

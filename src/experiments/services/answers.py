@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import BASELINE
+from experiments.errors import InvalidInputError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,16 +21,17 @@ BETTER = "better than naive"
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The model to use for a commodity, and why; `leaderboard` holds the figures behind it, where there are any."""
+    """The model to use for a series of a commodity, and why; `leaderboard` has the figures behind it, if any."""
 
     commodity: str
+    unique_id: str
     model: str
     reason: str
     leaderboard: pd.DataFrame | None
 
 
-def choose(ledger: Ledger, commodity: str) -> Choice:
-    """Choose the model for a commodity from the leaderboard of its latest backtest.
+def choices(ledger: Ledger, commodity: str) -> list[Choice]:
+    """Choose the model for each series of a commodity from the leaderboard of its latest backtest.
 
     A model is chosen over naive only where its Holm-adjusted p-value says so; else naive is the choice.
     Where callers reported all figures there is nothing to test: their best one is named, as theirs.
@@ -45,13 +47,45 @@ def choose(ledger: Ledger, commodity: str) -> Choice:
         If the commodity is not in the ledger.
     """
     if ledger.backtests(commodity).empty:
-        return _reported(ledger, commodity)
-    board = ledger.leaderboard(commodity)
+        return [_reported(ledger, commodity)]
+    boards = ledger.leaderboard(commodity).groupby("unique_id", sort=True)
+    return [_tested(board.reset_index(drop=True), commodity, str(unique_id)) for unique_id, board in boards]
+
+
+def choose(ledger: Ledger, commodity: str, unique_id: str | None = None) -> Choice:
+    """The choice of `choices` for a commodity with one series, or for one of its series.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    commodity : str
+    unique_id : str, optional
+        The series, where the commodity has several.
+
+    Raises
+    ------
+    NotFoundError
+        If the commodity or series is not in the ledger.
+    InvalidInputError
+        If the commodity has several series and none is named.
+    """
+    found = {choice.unique_id: choice for choice in choices(ledger, commodity)}
+    if unique_id is None and len(found) > 1:
+        msg = f"{commodity} has several series: name one of {', '.join(found)} as unique_id."
+        raise InvalidInputError(msg)
+    if unique_id is not None and unique_id not in found:
+        raise unknown(f"series of {commodity}", unique_id, found)
+    return found[unique_id or next(iter(found))]
+
+
+def _tested(board: pd.DataFrame, commodity: str, unique_id: str) -> Choice:
+    subject = commodity if unique_id == commodity else f"{commodity} {unique_id}"
     winners = board[board["verdict"] == BETTER]
     return Choice(
         commodity=commodity,
+        unique_id=unique_id,
         model=BASELINE if winners.empty else str(winners["model_name"].iloc[0]),
-        reason=_no_winner(board, commodity) if winners.empty else _winner(winners.iloc[0], commodity),
+        reason=_no_winner(board, subject) if winners.empty else _winner(winners.iloc[0], subject),
         leaderboard=board,
     )
 
@@ -64,7 +98,7 @@ def _reported(ledger: Ledger, commodity: str) -> Choice:
     else:
         words += f"by those use {best['model_name'].iloc[0]}, reported to beat naive."
     model = BASELINE if best.empty else str(best["model_name"].iloc[0])
-    return Choice(commodity=commodity, model=model, reason=words, leaderboard=None)
+    return Choice(commodity=commodity, unique_id=commodity, model=model, reason=words, leaderboard=None)
 
 
 def _winner(best: pd.Series[Any], commodity: str) -> str:

@@ -165,18 +165,20 @@ class Recorder:
             self._check_same_forecasts(evaluation, recorded)
             return recorded
         rows = evaluation.rows(capture(), now=dt.datetime.now(dt.UTC))
-        for table in KEYS:
-            self._merge(table, rows[table])
+        inserted = [self._merge(table, rows[table]) for table in KEYS]
         del self._open[key]
+        if inserted[-1] == 0:  # another process recorded the same evaluation meanwhile
+            return self.recorded(evaluation.config.commodity, evaluation.evaluation_key) or evaluation.experiment_id
         return evaluation.experiment_id
 
-    def _merge(self, table: str, rows: Sequence[Row]) -> None:
+    def _merge(self, table: str, rows: Sequence[Row]) -> int:
         """Merge on the table's key; what this process has written once under a shared key is not written again."""
         if table in ("environments", "backtests"):
             rows = [row for row in rows if (table, row[KEYS[table][0]]) not in self._written]
-        merge_new(self._engine, table, rows, key=KEYS[table], pins=PINS[table])
+        inserted = merge_new(self._engine, table, rows, key=KEYS[table], pins=PINS[table])
         if table in ("environments", "backtests"):
             self._written |= {(table, row[KEYS[table][0]]) for row in rows}
+        return inserted
 
     def _check_same_forecasts(self, evaluation: Evaluation, recorded: str) -> None:
         frame = select(self._engine, "stored_forecasts", experiment_id=recorded)

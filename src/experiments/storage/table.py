@@ -187,16 +187,24 @@ def _select_by_key(
 
 
 def compact(folder: Path) -> None:
-    """Rewrite many small files as few and checkpoint the log; where a writer was faster, leave it for next time."""
+    """Rewrite many small files as few and checkpoint the log, unless another process is at it.
+
+    delta-rs 1.6 does not notice that another compaction removed the same files, and doubles their rows: so one at a
+    time, each from a fresh look at the table.
+    """
+    import fcntl
+
     from deltalake import DeltaTable
     from deltalake.exceptions import CommitFailedError, DeltaError
 
-    table = DeltaTable(str(folder))
-    try:
-        table.optimize.compact()
-        table.create_checkpoint()
-    except (CommitFailedError, DeltaError):
-        return
+    with (folder / "_compaction.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            table = DeltaTable(str(folder))
+            table.optimize.compact()
+            table.create_checkpoint()
+        except (BlockingIOError, CommitFailedError, DeltaError):
+            return  # the next writer over the mark does it
 
 
 @contextmanager
