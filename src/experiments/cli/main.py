@@ -138,10 +138,7 @@ def best(commodity: str | None, path: str, as_json: bool) -> None:
     """
     with _open(path) as ledger:
         choices = _choices(ledger, commodity)
-        frames = {name: ledger.best(name) for name in dict.fromkeys(choice.commodity for choice in choices)}
-    listed = [
-        frame[frame["unique_id"] == choice.unique_id] for choice in choices for frame in [frames[choice.commodity]]
-    ]
+        listed = [_best_of(ledger, choice) for choice in choices]
     if as_json:
         render.as_json([_choice(one) | {"best_models": best} for one, best in zip(choices, listed, strict=True)])
         return
@@ -282,13 +279,15 @@ def _choices(ledger: Ledger, commodity: str | None) -> list[Choice]:
     return [choice for name in _asked(ledger, commodity) for choice in choices(ledger, name)]
 
 
+def _best_of(ledger: Ledger, choice: Choice) -> pd.DataFrame:
+    """The rows of `best_models` for one series."""
+    frame = ledger.best(choice.commodity)
+    return frame[frame["unique_id"] == choice.unique_id]
+
+
 def _choice(choice: Choice) -> dict[str, Any]:
-    return {
-        "commodity": choice.commodity,
-        "unique_id": choice.unique_id,
-        "choice": choice.model,
-        "reason": choice.reason,
-    }
+    told = {"commodity": choice.commodity, "unique_id": choice.unique_id}
+    return told | {"choice": choice.model, "reason": choice.reason}
 
 
 def _answer(frame: pd.DataFrame, columns: render.Columns, choices: list[Choice], *, as_json: bool) -> None:
