@@ -1,6 +1,6 @@
 """One run of the demo that notes its own times for demo_overhead.py; prints one line of JSON.
 
-Knows the inside of `experiments.services.backtest` (`_fit`, `_task`) and of the recorder.
+Knows the inside of `experiments.services.backtest` (`_fit`, `_numbered`) and of the recorder.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 TRACE = "BENCHMARK_TRACE"
 
 
-def traced_task(index: int, position: int, variant: Any, window: Any) -> tuple[int, int, Any]:
-    """`backtest._task`, which also appends its times to the trace: it runs in a worker process."""
+def traced_task(number: int, variant: Any, window: Any) -> tuple[int, Any]:
+    """`backtest._numbered`, which also appends its times to the trace: it runs in a worker process."""
     from experiments.science.forecasting import forecast_window
 
     modules, cpu, began = len(sys.modules), time.thread_time(), time.monotonic()
@@ -28,7 +28,7 @@ def traced_task(index: int, position: int, variant: Any, window: Any) -> tuple[i
     note = {"worker": os.getpid(), "variant": variant.name, "began": began, "ended": ended, "cpu": cpu}
     with Path(os.environ[TRACE]).open("a") as trace:
         trace.write(json.dumps(note | {"modules": len(sys.modules) - modules}) + "\n")
-    return index, position, forecast
+    return number, forecast
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         spent["cpu"] = time.process_time() - cpu
 
     backtest._fit = traced_fit
-    backtest._task = demo_traced.traced_task
+    backtest._numbered = demo_traced.traced_task
     recorder.Recorder.log = timed("hook", recorder.Recorder.log)
     recorder.merge_new = timed("writes", recorder.merge_new)
     with connect(given.ledger) as ledger:

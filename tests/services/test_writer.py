@@ -54,7 +54,8 @@ class TestOne:
                 assert run[name] == value, name
         assert (run["metrics_source"], run["status"], run["unique_id"]) == ("reported", "completed", "Coffee")
         assert run["is_production"] is False
-        assert counts(ledger) == dict.fromkeys(catalog.names("tables"), 0) | {"model_runs": 1, "experiments": 1}
+        written = {"model_runs": 1, "experiments": 1, "environments": 1}
+        assert counts(ledger) == dict.fromkeys(catalog.names("tables"), 0) | written
         assert rows_of(ledger, "experiments")[0]["run_by"] == "Connor"
 
     def test_the_specified_query_finds_it(self, ledger: Ledger, writer: DatabricksWriter) -> None:
@@ -171,7 +172,7 @@ class TestMany:
             assert counts(ledger)["model_runs"] == 0
         assert counts(ledger)["model_runs"] == counts(ledger)["experiments"] == 200
         made = {table: after - before[table] for table, after in versions(ledger).items()}
-        assert made == dict.fromkeys(before, 0) | {"model_runs": 1, "experiments": 1}
+        assert made == dict.fromkeys(before, 0) | {"model_runs": 1, "experiments": 1, "environments": 1}
 
     def test_with_and_without_ids_and_doubles_together(self, ledger: Ledger) -> None:
         given_id, without = specified_experiment(), specified_experiment()
