@@ -287,7 +287,7 @@ class TestLeaderboard:
         given(shared, "worse", NAIVE, {"model_name": "a", **evidence(2.0, 0.06)})
         assert choose(shared, "worse").reason == (
             "No model beats naive on worse: use naive. "
-            "Of 1 model tested on 40 windows, none has a smaller error than naive."
+            "Of 1 model tested on 40 windows, none has a smaller error than naive over all steps."
         )
 
     def test_a_winner_on_older_data_is_not_chosen(self, shared: Ledger) -> None:

@@ -121,7 +121,7 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     count = f"{len(tested)} models" if len(tested) > 1 else "1 model"
     contenders = tested[(tested["dm_test_vs_naive"] < 0)].sort_values("dm_pvalue")
     if contenders.empty:
-        return f"{words}Of {count} tested on {n} windows, none has a smaller error than naive."
+        return f"{words}Of {count} tested on {n} windows, none has a smaller error than naive over all steps."
     first = contenders.iloc[0]
     words += (
         f"Of {count} tested on {n} windows the nearest is {first['model_name']}, {first['skill']:.1%} below naive "
