@@ -19,7 +19,7 @@ from numpy.testing import assert_array_equal
 
 from experiments.definitions import SEASON_LENGTH
 from experiments.science.example_data import load_vix, load_wti
-from experiments.science.forecasting import WindowForecast, forecast_window, training_window
+from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import BASELINE_MODELS
 from experiments.science.series import Series, prepare
@@ -373,3 +373,36 @@ def test_an_empty_window_is_a_failed_one_for_a_real_model() -> None:
     result = forecast_window(BASELINE_MODELS["naive"], window)
     assert result.y_hat is None
     assert result.error
+
+
+def test_a_window_s_key_changes_with_all_a_fit_depends_on() -> None:
+    def key(**changed: object) -> str:
+        window = TrainingWindow(
+            **{  # type: ignore[arg-type]
+                "ds": np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]"),
+                "y": np.arange(5.0),
+                "x": np.ones((5, 1)),
+                "covariates": ("vix",),
+                "horizon": 2,
+                "season_length": 5,
+                "seed": 1,
+            }
+            | {name: value for name, value in changed.items() if name not in ("params", "fingerprint")}
+        )
+        variant = ModelVariant(name="m", type="T", function=len, params=changed.get("params", {}))  # type: ignore[arg-type]
+        return window_key(variant, str(changed.get("fingerprint", "a")), window)
+
+    changes: list[dict[str, object]] = [
+        {"ds": np.arange("2024-01-02", "2024-01-07", dtype="datetime64[D]")},
+        {"y": np.arange(5.0) + 1e-9},
+        {"x": np.zeros((5, 1))},
+        {"covariates": ("oil",)},
+        {"horizon": 3},
+        {"season_length": 7},
+        {"seed": 2},
+        {"params": {"order": 1}},
+        {"fingerprint": "b"},
+    ]
+    keys = [key(), *(key(**change) for change in changes)]
+    assert len(set(keys)) == len(keys)
+    assert key() == key()

@@ -498,3 +498,17 @@ def test_the_version_changes_with_the_name_of_a_covariate() -> None:
 def test_the_version_changes_with_an_appended_row() -> None:
     more = pd.concat([prices(), pd.DataFrame({"ds": [dt.datetime(2024, 1, 7)], "y": [13.0]})])
     assert only(more).dataset_version(()) != only(prices()).dataset_version(())
+
+
+@pytest.mark.parametrize("data", [None, "prices.csv", [1, 2], pd.Series([1.0])])
+def test_what_is_no_frame_is_refused(data: object) -> None:
+    with pytest.raises(InvalidInputError, match=f"is a {type(data).__name__}: give a pandas DataFrame"):
+        prepare(data, commodity="Tea")  # type: ignore[arg-type]
+
+
+def test_covariates_that_are_no_dictionary_of_frames_are_refused() -> None:
+    data = pd.DataFrame({"ds": ["2024-01-01"], "y": [1.0]})
+    with pytest.raises(InvalidInputError, match="covariates is list: give a dictionary"):
+        prepare(data, commodity="Tea", covariates=["vix"])  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="covariate 'vix' is a int: give a pandas DataFrame"):
+        prepare(data, commodity="Tea", covariates={"vix": 5})  # type: ignore[dict-item]

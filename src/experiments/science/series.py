@@ -77,7 +77,12 @@ def prepare(
     if covariates is not None and not isinstance(covariates, Mapping):
         msg = f"covariates is {type(covariates).__name__}: give a dictionary of name to frame."
         raise InvalidInputError(msg)
-    frame = _clean(data, value="y", what=f"the data of {commodity}", by=["unique_id"] if "unique_id" in data else [])
+    frame = _clean(
+        data,
+        value="y",
+        what=f"the data of {commodity}",
+        by=["unique_id"] if "unique_id" in getattr(data, "columns", ()) else [],
+    )
     known = {name: _clean_covariate(name, values) for name, values in (covariates or {}).items()}
     notes = tuple(note for cleaned in (frame, *known.values()) for note in cleaned.attrs["notes"])
     groups = frame.groupby("unique_id", sort=True) if "unique_id" in frame else [(commodity, frame)]
