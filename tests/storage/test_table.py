@@ -61,7 +61,7 @@ def test_rows_that_are_there_stay_as_they_are(shared: Ledger) -> None:
 
 def test_of_two_rows_with_one_key_the_first_counts(shared: Ledger) -> None:
     row = run_row(commodity="Twice", mae_14day=1.0)
-    assert put(shared, "model_runs", row, row | {"mae_14day": 2.0}, row) == 1
+    assert put(shared, "model_runs", row, row | {"mae_14day": 2.0}) == 1
     assert [one["mae_14day"] for one in rows_of(shared, "model_runs", "commodity = 'Twice'")] == [1.0]
 
 

@@ -102,7 +102,7 @@ def _sail_environment(schema: str) -> Iterator[None]:
         "SAIL_CATALOG__LIST": f'[{{type="memory", name="{CATALOG}", initial_database=[{json.dumps(schema)}]}}]',
         "SAIL_CATALOG__DEFAULT_CATALOG": json.dumps(CATALOG),
         "SAIL_CATALOG__DEFAULT_DATABASE": json.dumps([schema]),
-        "RUST_LOG": os.environ.get("RUST_LOG", "error"),
+        "RUST_LOG": os.environ.get("RUST_LOG", "off"),  # what is wrong comes back as an error all the same
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
