@@ -75,7 +75,7 @@ def fill(path: Path, runs: int) -> dict[str, Any]:
     from experiments.storage.table import merge_new
 
     path.mkdir(parents=True)
-    running = engine.start(path, schema=SCHEMA)
+    running = engine.start("sail", path, catalog=engine.CATALOG, schema=SCHEMA)
     catalog.open_tables(running)
     started, written, commodities = time.perf_counter(), 0, set()
     source = made_runs(runs, seed=0)
@@ -86,7 +86,7 @@ def fill(path: Path, runs: int) -> dict[str, Any]:
     backtests = [_backtest(commodity) for commodity in sorted(commodities)]
     merge_new(running, "backtests", backtests, key=KEYS["backtests"], pins=PINS["backtests"])
     seconds = time.perf_counter() - started
-    folder = catalog.table_folder(running, "model_runs")
+    folder = path / SCHEMA / "model_runs"
     files = [file for file in folder.rglob("*.parquet") if "_delta_log" not in file.parts]
     running.close()
     return {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from experiments.cli import render
 from experiments.cli.main import cli
-from experiments.storage import catalog
+from experiments.storage import sql_files
 
 DOCS = Path(__file__).parent
 _COMMENT = re.compile(r"^  (\w+) .*? comment '([^']*)'", re.MULTILINE)
@@ -20,31 +21,38 @@ _COMMENT = re.compile(r"^  (\w+) .*? comment '([^']*)'", re.MULTILINE)
 def tables() -> str:
     """Every table with its columns and every view with its grain, from sql/."""
     parts = ["# Tables and views\n\nMade from `sql/` by `python docs/build.py`.\n"]
-    for name in catalog.names("tables"):
-        text = catalog.statement("tables", name)
+    for name in sql_files.names("tables"):
+        text = sql_files.statement("tables", name)
         comments = dict(_COMMENT.findall(text))
         keys = re.search(r"^partitioned by \((.*)\)", text, re.MULTILINE)
         parts.append(f"## {name}\n\n{_grain(text)}" + (f" Partitioned by {keys[1]}." if keys else "") + "\n")
         parts.append("| column | type | meaning |\n|---|---|---|")
         parts += [
             f"| `{column.name}` | {column.type}{', required' if column.required else ''} | {comments[column.name]} |"
-            for column in catalog.columns(name)
+            for column in sql_files.columns(name)
         ]
         parts.append("")
     parts.append("## Views\n\n| view | one row |\n|---|---|")
-    parts += [f"| `{name}` | {_grain(catalog.statement('views', name))} |" for name in sorted(catalog.names("views"))]
+    parts += [
+        f"| `{name}` | {_grain(sql_files.statement('views', name))} |" for name in sorted(sql_files.names("views"))
+    ]
     return "\n".join(parts) + "\n"
 
 
 def commands() -> str:
-    """The help of every command."""
-    parts = ["# Commands\n\nMade from `experiments --help` by `python docs/build.py`.\n"]
+    """The help of every command, those of a group after their group."""
     context = click.Context(cli, info_name="experiments", terminal_width=100, **cli.context_settings)
-    for name in ("", *cli.list_commands(context)):
-        command = cli.get_command(context, name) if name else cli
-        own = context if not name else click.Context(command, info_name=name, parent=context, terminal_width=100)
-        parts.append(f"## experiments {name}".rstrip() + f"\n\n```text\n{command.get_help(own)}\n```\n")
-    return "\n".join(parts)
+    return "\n".join(
+        ["# Commands\n\nMade from `experiments --help` by `python docs/build.py`.\n", *_helps(cli, context)]
+    )
+
+
+def _helps(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        own = command.get_command(context, name)
+        if own is not None:
+            yield from _helps(own, click.Context(own, info_name=name, parent=context, terminal_width=100))
 
 
 def picture(ledger_path: str) -> str:

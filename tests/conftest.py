@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _no_ledger_leaks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Work elsewhere, without the user's settings, and leave no ledger open that the test opened."""
     monkeypatch.chdir(elsewhere)
-    for name in ("EXPERIMENTS_PATH", "EXPERIMENTS_RUN_BY"):
+    for name in [name for name in os.environ if name.startswith("EXPERIMENTS_")]:
         monkeypatch.delenv(name, raising=False)
     before = list(ledgers._open_ledgers)
     yield

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.services.recorder import KEYS, PINS
-from experiments.storage.catalog import names
+from experiments.services import recorder
+from experiments.services.recorder import PINS
+from experiments.storage.sql_files import names
 from experiments.storage.table import merge_new
 
 if TYPE_CHECKING:
     from experiments.services.ledger import Ledger
 
 Row = dict[str, Any]
+
+KEYS = recorder.KEYS | {"schema_version": ("version",)}
+"""The key of every table."""
 
 STARTED = dt.datetime(2025, 1, 11, 9, 30, tzinfo=dt.UTC)
 MONDAY = dt.date(2024, 1, 1)
@@ -146,6 +150,11 @@ def environment_row(**changes: Any) -> Row:
     } | changes
 
 
+def version_row(**changes: Any) -> Row:
+    """A row of `schema_version`, as every ledger has it."""
+    return {"version": 1, "name": "001_data_notes", "applied_at": STARTED, "applied_by": "0.2.0"} | changes
+
+
 ROWS = {
     "backtests": backtest_row,
     "environments": environment_row,
@@ -153,6 +162,7 @@ ROWS = {
     "forecasts": forecast_row,
     "model_runs": run_row,
     "run_windows": window_row,
+    "schema_version": version_row,
 }
 """A maker of valid rows for each table."""
 
@@ -160,7 +170,7 @@ ROWS = {
 def put(ledger: Ledger, table: str, *rows: Row) -> int:
     """Merge rows into a table, as the recorder does."""
     assert ledger._engine is not None
-    return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS[table])
+    return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS.get(table, ()))
 
 
 def _answer(ledger: Ledger, query: str) -> list[Row]:

@@ -14,7 +14,7 @@ import pytest
 
 import experiments
 from experiments.cli.main import cli
-from experiments.storage import catalog
+from experiments.storage import sql_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,8 +52,14 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", readme(), re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[tuple[str, click.Command]]:
-    return sorted(cli.commands.items())
+def commands(group: click.Group = cli, before: str = "") -> list[tuple[str, click.Command]]:
+    """Every command under the words one types, those of a group after it."""
+    found: list[tuple[str, click.Command]] = []
+    for name, command in sorted(group.commands.items()):
+        found.append((before + name, command))
+        if isinstance(command, click.Group):
+            found += commands(command, f"{before}{name} ")
+    return found
 
 
 def options() -> list[str]:
@@ -83,12 +89,12 @@ def test_every_public_name_is_documented(name: str) -> None:
     assert mentions(name)
 
 
-@pytest.mark.parametrize("name", [*catalog.names("tables"), *catalog.names("views")])
+@pytest.mark.parametrize("name", [*sql_files.names("tables"), *sql_files.names("views")])
 def test_every_table_and_view_is_documented(name: str) -> None:
     assert mentions(name)
 
 
-@pytest.mark.parametrize("column", [column.name for column in catalog.columns("model_runs")])
+@pytest.mark.parametrize("column", [column.name for column in sql_files.columns("model_runs")])
 def test_every_column_of_model_runs_is_documented(column: str) -> None:
     assert mentions(column)
 
@@ -106,10 +112,12 @@ def test_every_command_of_the_readme_is_understood() -> None:
     lines = [shlex.split(line, comments=True) for block in blocks("bash") for line in re.split(r"\n(?=\S)", block)]
     calls = [words[1:] for words in lines if words and words[0] == "experiments"]
     assert len(calls) > 5
-    for name, *arguments in calls:
+    known = dict(commands())
+    for words in calls:
+        name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
         with click.Context(cli, info_name="experiments", **cli.context_settings) as parent:
             # raises where an option or argument is unknown
-            cli.commands[name].make_context(name, list(arguments), parent=parent)
+            known[name].make_context(name, words[len(name.split()) :], parent=parent)
 
 
 @pytest.mark.parametrize("page", ["tables", "commands"])
@@ -133,7 +141,7 @@ def test_the_examples_of_the_readme_run(
 
 @pytest.mark.parametrize("name", [name for name, _ in commands()])
 def test_every_command_and_option_is_explained_with_an_example(name: str) -> None:
-    command = cli.commands[name]
+    command = dict(commands())[name]
     help_text = command.help or ""
     assert "Example:" in help_text
     assert f"experiments {name}" in help_text

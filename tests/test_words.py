@@ -254,7 +254,7 @@ def test_an_id_is_the_same_tomorrow() -> None:
         {"grid_origin": None},
         {"covariates": {}},
         {"covariates": {"vix": "observed"}},
-        {"covariates": {"vix": "observed", "usd": "known in advance"}},
+        {"covariates": {"vix": "observed", "usd": "known"}},
         {"metric_version": METRIC_VERSION + 1},
     ],
 )
@@ -279,8 +279,16 @@ def test_every_field_changes_the_id(changes: dict[str, Any]) -> None:
         *(
             ({name: value}, f"{name} is {value!r}: it must be a whole number of at least 1.")
             for name in ("horizon", "step_size", "n_windows", "train_size")
-            for value in (0, -1, 1.0, "14", True)
+            for value in (0, -1, 1.0, "14", True, np.True_, np.float64(3), [14], dt.date(2020, 1, 2))
         ),
+        ({"horizon": 2**31}, "horizon is 2147483648: it must be a whole number of at least 1, 2147483647 at most."),
+        ({"commodity": "\ud800"}, "it has characters that are no Unicode text"),
+        ({"frequency": ["day"]}, "unknown frequency ['day']"),
+        ({"covariates": ["vix"]}, "covariates is ['vix']: give a dictionary of name to how it is known"),
+        ({"covariates": {"vix": "lagged"}}, "covariate 'vix' is 'lagged': it is one of observed, known"),
+        ({"covariates": {"vix": None}}, "covariate 'vix' is None"),
+        ({"covariates": {"": "known"}}, "the name of a covariate is '': give a text"),
+        ({"covariates": {5: "known"}}, "the name of a covariate is 5: give a text"),
         *(
             ({name: None}, f"{name} is None: it must be a whole number of at least 1.")
             for name in ("horizon", "step_size", "n_windows")
@@ -294,6 +302,12 @@ def test_an_impossible_definition_is_refused(changes: dict[str, Any], said: str)
     with pytest.raises(InvalidInputError) as raised:
         replace(DEFINITION, **changes)
     assert said in str(raised.value)
+
+
+def test_an_integer_of_numpy_is_an_integer() -> None:
+    of_numpy = replace(DEFINITION, horizon=np.int32(DEFINITION.horizon), train_size=np.uint8(200))
+    assert of_numpy == replace(DEFINITION, train_size=200)
+    assert type(of_numpy.horizon) is type(of_numpy.train_size) is int
 
 
 def test_a_definition_does_not_change() -> None:

@@ -1,9 +1,32 @@
--- The origin of the grid a commodity's windows lie on: the one recorded first.
-select grid_origin
-from backtests
-where commodity = :commodity
-  and frequency = :frequency
-  and step_size = :step_size
-  and grid_origin is not null
-order by created_at
-limit 1
+-- The dates the windows of a commodity can be counted from, in the order to try: of each grid, the one recorded first
+-- before the others, its origin and then its cutoffs.
+with grids as (
+  select grid_origin, min(created_at) as recorded_at
+  from backtests
+  where commodity = :commodity
+    and frequency = :frequency
+    and step_size = :step_size
+    and grid_origin is not null
+  group by grid_origin
+),
+cutoffs as (
+  select distinct backtests.grid_origin as grid_origin, run_windows.cutoff as cutoff
+  from run_windows
+  join model_runs on model_runs.experiment_id = run_windows.experiment_id
+  join backtests on backtests.backtest_id = model_runs.backtest_id
+  where run_windows.commodity = :commodity
+    and model_runs.commodity = :commodity
+    and backtests.commodity = :commodity
+    and backtests.frequency = :frequency
+    and backtests.step_size = :step_size
+    and backtests.grid_origin is not null
+),
+final as (
+  select grid_origin, grid_origin as counted_from, recorded_at from grids
+  union all
+  select cutoffs.grid_origin as grid_origin, cutoffs.cutoff as counted_from, grids.recorded_at as recorded_at
+  from cutoffs
+  join grids on grids.grid_origin = cutoffs.grid_origin
+)
+select grid_origin, counted_from from final
+order by recorded_at, grid_origin, counted_from

@@ -52,6 +52,7 @@ create table if not exists model_runs (
   random_seed int comment 'Seed handed to the model',
   environment_id string comment 'Python, packages and machine, see environments',
   code_fingerprint string comment 'Digest of the source of the model and the versions of its libraries',
+  data_notes string comment 'What was seen in the data and what confined the windows, in words',
   run_month string generated always as (date_format(run_timestamp, 'yyyy-MM')) comment 'Month of run_timestamp, yyyy-MM'
 )
 using delta

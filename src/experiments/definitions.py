@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
@@ -28,11 +30,15 @@ BASELINE = "naive"
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new rows never share a backtest."""
 
+COVARIATE_KINDS = ("observed", "known")
+"""How a covariate is known: "observed" up to each cutoff, "known" in advance, like a calendar or a tariff."""
+
 _LONGEST_FOLDER = 200
+_LARGEST_COUNT = 2**31 - 1  # of the integer columns that hold counts
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
-def check_identifier(what: str, name: str) -> str:
+def check_identifier(what: str, name: object) -> str:
     """Return `name` if it can stand unquoted in SQL.
 
     Raises
@@ -40,7 +46,7 @@ def check_identifier(what: str, name: str) -> str:
     InvalidInputError
         If it is not a letter or underscore followed by at most 127 letters, digits and underscores.
     """
-    if not _IDENTIFIER.fullmatch(name):
+    if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
         msg = (
             f"{what} {name!r} is not an identifier: use letters, digits and underscores, not starting with a digit, "
             "128 at most."
@@ -49,17 +55,57 @@ def check_identifier(what: str, name: str) -> str:
     return name
 
 
+def check_text(what: str, value: object, accepted: str = "a text that is not empty") -> str:
+    """Return `value` if it is a text that is not blank and can be stored.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no text, blank, or holds half of a surrogate pair.
+    """
+    if not isinstance(value, str) or not value.strip():
+        msg = f"{what} is {reprlib.repr(value)}: give {accepted}."
+        raise InvalidInputError(msg)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        msg = f"{what} is {reprlib.repr(value)}: it has characters that are no Unicode text."
+        raise InvalidInputError(msg) from error
+    return value
+
+
+def check_count(what: str, value: object, *, least: int = 1) -> int:
+    """Return `value` as Python's own integer if it is a whole number, numpy's included, of at least `least`.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, a truth value for instance, or does not fit 32 bits.
+
+    Examples
+    --------
+    >>> check_count("horizon", 14)
+    14
+    """
+    try:
+        count = least - 1 if type(value).__name__ in ("bool", "bool_") else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = least - 1
+    if not least <= count <= _LARGEST_COUNT:
+        msg = f"{what} is {reprlib.repr(value)}: it must be a whole number of at least {least}"
+        raise InvalidInputError(f"{msg}, {_LARGEST_COUNT} at most." if count > _LARGEST_COUNT else f"{msg}.")
+    return count
+
+
 def check_commodity(name: object) -> str:
     """Return `name` if it can name a commodity: tables are partitioned by it, so it must fit a folder's name.
 
     Raises
     ------
     InvalidInputError
-        If it is empty, or longer than 200 characters once encoded.
+        If it is no text, empty, or longer than 200 characters once encoded.
     """
-    if not isinstance(name, str) or not name.strip():
-        msg = f"commodity is {name!r}: give the name of what is forecast, such as 'Coffee'."
-        raise InvalidInputError(msg)
+    name = check_text("commodity", name, "the name of what is forecast, such as 'Coffee'")
     if len(quote(name)) > _LONGEST_FOLDER:
         msg = f"commodity {name[:40]!r}... is too long: use at most {_LONGEST_FOLDER} characters, fewer beyond ASCII."
         raise InvalidInputError(msg)
@@ -85,15 +131,17 @@ class BacktestDefinition:
     train_size : int or None
         Observations a model may be trained on (rolling); None for all up to the cutoff.
     grid_origin : datetime.date or None
-        The observation the grid is counted from; None where a caller's own loop chose its cutoffs.
+        The observation the grid was first counted from, which names it; None where a caller's own loop chose its
+        cutoffs. A series that begins later is counted from a later cutoff of the same grid.
     covariates : mapping of str to str
-        The covariates offered to the models and how each is known: "observed" (up to the cutoff).
+        The covariates offered to the models and how each is known, one of `COVARIATE_KINDS`: "observed" up to the
+        cutoff, or "known" in advance.
 
     Raises
     ------
     InvalidInputError
-        If a count is not a positive integer, the frequency is unknown, the commodity cannot be used or the grid's
-        origin is not a date.
+        If a count is not a positive integer, the frequency is unknown, the commodity cannot be used, the grid's
+        origin is not a date, or a covariate has no name or is known in another way.
     """
 
     commodity: str
@@ -108,24 +156,33 @@ class BacktestDefinition:
 
     def __post_init__(self) -> None:
         check_commodity(self.commodity)
-        if self.frequency not in SEASON_LENGTH:
+        if self.frequency not in list(SEASON_LENGTH):  # a list, which anything can be looked up in
             msg = f"unknown frequency {self.frequency!r}: use one of {', '.join(SEASON_LENGTH)}."
             raise InvalidInputError(msg)
         for name in ("horizon", "step_size", "n_windows", "train_size"):
             value = getattr(self, name)
-            if name == "train_size" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                msg = f"{name} is {value!r}: it must be a whole number of at least 1."
-                raise InvalidInputError(msg)
+            if name != "train_size" or value is not None:
+                object.__setattr__(self, name, check_count(name, value))
         # exactly a date: a datetime or text of the same day would make another id
         if self.grid_origin is not None and type(self.grid_origin) is not dt.date:
             msg = f"grid_origin is {self.grid_origin!r}: give a datetime.date, or None."
             raise InvalidInputError(msg)
         # a copy of its own, so that nobody changes a definition that has an id
-        object.__setattr__(self, "covariates", dict(self.covariates or {}))
+        object.__setattr__(self, "covariates", _checked_covariates(self.covariates))
 
     @property
     def backtest_id(self) -> str:
         """Digest of the definition."""
         return digest(asdict(self))
+
+
+def _checked_covariates(covariates: object) -> dict[str, str]:
+    if not isinstance(covariates, Mapping):
+        msg = f"covariates is {reprlib.repr(covariates)}: give a dictionary of name to how it is known."
+        raise InvalidInputError(msg)
+    for name, kind in covariates.items():
+        check_text("the name of a covariate", name)
+        if kind not in COVARIATE_KINDS:
+            msg = f"covariate {name!r} is {kind!r}: it is one of {', '.join(COVARIATE_KINDS)}."
+            raise InvalidInputError(msg)
+    return dict(covariates)

@@ -33,11 +33,11 @@ class EngineError(ExperimentsError, RuntimeError):
     """The engine cannot be started, reached or used at this location."""
 
 
-def unknown(what: str, given: str, known: Iterable[str]) -> NotFoundError:
+def unknown(what: str, given: object, known: Iterable[str]) -> NotFoundError:
     """An error that names the unknown value, suggests the nearest and lists the known ones."""
     names = sorted(known)
     folded = {name.casefold(): name for name in names}
-    nearest = difflib.get_close_matches(given.casefold(), folded, n=1)
+    nearest = difflib.get_close_matches(str(given).casefold(), folded, n=1)
     hint = f" Did you mean {folded[nearest[0]]!r}?" if nearest else ""
     listed = ", ".join(names) if names else "none yet"
     return NotFoundError(f"unknown {what} {given!r}.{hint} Known: {listed}.")

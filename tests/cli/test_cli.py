@@ -17,7 +17,7 @@ import pytest
 from experiments.cli import main as command_line
 from experiments.services import demo as demonstration
 from experiments.services.ledger import connect
-from experiments.storage import catalog
+from experiments.storage import sql_files
 from made import counts, put, run_row, specified_experiment
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class TestInit:
     def test_once_it_makes_the_tables_and_twice_it_changes_nothing(self, run: Any, tmp_path: Path) -> None:
         first = run("init", "--path", tmp_path / "new")
         assert (first.code, first.err) == (0, "")
-        assert first.out == f"Created {', '.join(catalog.names('tables'))} in {tmp_path / 'new'}.\n"
+        assert first.out == f"Created {', '.join(sql_files.names('tables'))} in {tmp_path / 'new'}.\n"
         with connect(tmp_path / "new") as ledger:
             put(ledger, "model_runs", run_row())
         second = run("init", "--path", tmp_path / "new")
@@ -103,7 +103,7 @@ class TestInit:
     def test_json(self, run: Any, tmp_path: Path) -> None:
         assert run("init", "--path", tmp_path, "--json").json == {
             "path": str(tmp_path),
-            "created": list(catalog.names("tables")),
+            "created": list(sql_files.names("tables")),
         }
         assert run("init", "--path", tmp_path, "--json").json["created"] == []
 
@@ -260,7 +260,7 @@ class TestSql:
 
     def test_every_column_of_a_wide_table_is_readable(self, run: Any, filled: Filled, filled_path: Path) -> None:
         done = run("sql", "select * from model_runs", "--path", filled_path)
-        assert all(column.name in done.out for column in catalog.columns("model_runs"))
+        assert all(column.name in done.out for column in sql_files.columns("model_runs"))
         assert "- row 4" in done.out
 
     @pytest.mark.parametrize("query", ["show tables", "describe table model_runs", "SHOW VIEWS;"])
@@ -289,11 +289,12 @@ class TestSql:
     def test_anything_else_is_refused(self, run: Any, tmp_path: Path, query: str) -> None:
         with connect(tmp_path) as ledger:
             put(ledger, "model_runs", run_row())
+            before = counts(ledger)
         done = run("sql", query, "--path", tmp_path)
         assert refused(done, "quer")
         with connect(tmp_path) as ledger:
             assert ledger.created == ()
-            assert counts(ledger) == dict.fromkeys(catalog.names("tables"), 0) | {"model_runs": 1}
+            assert counts(ledger) == before
 
     def test_a_mistake_in_a_query_is_one_line(self, run: Any, filled: Filled, filled_path: Path) -> None:
         assert refused(run("sql", "select mae_14 from model_runs", "--path", filled_path), "mae_14")
@@ -312,10 +313,10 @@ class TestDemo:
         assert first.out.startswith("WTI: 2 models, 40 windows of 14 trading days, data to ")
         assert "No model beats naive on WTI: use naive." in first.out
         assert "80 fits, " in first.out
-        assert f"  experiments best --path {tmp_path / 'demo'}\n" in first.out
+        assert f"  experiments best --commodity WTI --path {tmp_path / 'demo'}\n" in first.out
         assert "Traceback" not in first.err
         again = run("demo", "--path", tmp_path / "demo", "--json")
-        assert (again.json["choice"], again.json["n_fits"]) == ("naive", 0)
+        assert ([one["choice"] for one in again.json["choices"]], again.json["n_fits"]) == (["naive"], 0)
         assert again.err == ""
 
 
@@ -360,7 +361,7 @@ class TestDoctor:
         findings = {one["what"]: one for one in run("doctor", "--path", tmp_path / "none", "--json").json}
         assert (findings["java"]["state"], findings["java"]["detail"]) == (
             "note",
-            "not found; the embedded engine needs none",
+            "none that runs; the engine spark needs 17 or newer, sail none",
         )
 
     def test_a_java_that_does_not_run_is_told(self, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +371,7 @@ class TestDoctor:
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
         findings = {one["what"]: one for one in run("doctor", "--path", tmp_path / "none", "--json").json}
         assert findings["java"]["state"] == "note"
-        assert "does not run" in findings["java"]["detail"]
+        assert findings["java"]["detail"].startswith("none that runs")
 
 
 class TestUsage:
@@ -419,7 +420,7 @@ class TestProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        last = tmp_path / "ledger" / "experiments" / catalog.names("tables")[-1] / "_delta_log"
+        last = tmp_path / "ledger" / "experiments" / sql_files.names("tables")[-1] / "_delta_log"
         deadline = time.monotonic() + 60
         while not last.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -458,7 +459,26 @@ class TestProcess:
         running.stderr.close()
         assert "Traceback" not in err
         assert "BrokenPipe" not in err
-        assert running.wait(timeout=60) == 1  # as click and rich have it: quiet, and not done
+        assert running.wait(timeout=60) == 141  # as a shell reports a reader that left
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["backtest", "--help"]])
+    def test_help_ends_quietly_where_nobody_reads(self, tmp_path: Path, arguments: list[str]) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", "from experiments.cli.main import main; main()", *arguments],
+                cwd=tmp_path,
+                env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            os.close(writing)
+        assert (done.returncode, done.stderr) == (141, "")
 
     @pytest.mark.parametrize(
         ("code", "absent"),

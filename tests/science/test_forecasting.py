@@ -29,7 +29,7 @@ HORIZON = 3
 NAMES = ("rain", "usd")
 
 
-def series_of(n: int, **covariates: Any) -> Series:
+def series_of(n: int, known: tuple[str, ...] = (), **covariates: Any) -> Series:
     """`n` days whose value is their position."""
     return Series(
         commodity="Coffee",
@@ -38,6 +38,7 @@ def series_of(n: int, **covariates: Any) -> Series:
         y=np.arange(float(n)),
         covariates={name: np.array(values, dtype=float) for name, values in covariates.items()},
         frequency="day",
+        known=known,
     )
 
 
@@ -48,9 +49,9 @@ def window_at(
 
 
 def assert_same_window(one: TrainingWindow, other: TrainingWindow) -> None:
-    for name in ("ds", "y", "x"):
+    for name in ("ds", "y", "x", "x_future"):
         assert_array_equal(getattr(one, name), getattr(other, name))
-    for name in ("covariates", "horizon", "season_length", "seed"):
+    for name in ("covariates", "known", "horizon", "season_length", "seed"):
         assert getattr(one, name) == getattr(other, name)
 
 
@@ -135,6 +136,39 @@ def test_a_model_that_writes_into_its_window_does_not_change_the_series(names: t
         assert_array_equal(series.covariates[name], untouched.covariates[name])
 
 
+# --- covariates known in advance -----------------------------------------------------------------------------------
+
+
+def test_a_known_covariate_is_there_at_the_dates_of_the_steps() -> None:
+    series = series_of(12, known=("usd",), rain=np.arange(12) * 2, usd=np.arange(12) * 3)
+    window = window_at(series, 6, covariates=NAMES)
+    assert window.known == ("usd",)
+    assert_array_equal(window.x_future, [[nan, 21], [nan, 24], [nan, 27]])
+    assert_array_equal(window.x[:, 1], np.arange(7) * 3)
+    assert window_at(series, 6, covariates=("rain",)).known == ()
+    assert window_at(series, 6).x_future.shape == (HORIZON, 0)
+
+
+def test_beyond_the_end_of_the_series_nothing_is_known() -> None:
+    window = window_at(series_of(8, known=("usd",), usd=np.arange(8)), 6, covariates=("usd",))
+    assert_array_equal(window.x_future, [[7], [nan], [nan]])
+
+
+@pytest.mark.parametrize("name", ["sarimax_exog", "xgboost_exog"])
+def test_a_known_covariate_that_is_not_there_fails_the_window_and_is_not_filled(name: str) -> None:
+    usd = np.sin(np.arange(120.0))
+    usd[111:113] = nan
+    series = replace(series_of(120, known=("usd",), usd=usd, rain=usd), y=np.cos(np.arange(120.0)).cumsum())
+    variant = replace(BASELINE_MODELS[name], covariates=("rain", "usd"))
+    result = forecast_window(variant, window_at(series, 109, covariates=variant.covariates))
+    assert result.y_hat is None
+    assert result.error == (
+        "InvalidInputError: covariate 'usd' is declared known in advance and has no value at step 2 after the cutoff "
+        "(2 of 3 steps): give it, or declare it observed"
+    )
+    assert forecast_window(variant, window_at(series, 105, covariates=variant.covariates)).error is None
+
+
 # --- no leak -------------------------------------------------------------------------------------------------------
 
 VALUES = st.sampled_from([-3.0, 0.5, 2.0, nan])
@@ -147,6 +181,34 @@ def cut_series(draw: st.DrawFn) -> tuple[Series, int, tuple[str, ...], int | Non
     names = draw(st.sampled_from([(), ("rain",), ("usd", "rain")]))
     train_size = draw(st.none() | st.integers(1, 30))
     return series_of(n, **covariates), draw(st.integers(0, n - 1)), names, train_size
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=cut_series(), factor=st.sampled_from([nan, -1e9, 0.0]))
+def test_of_a_known_covariate_only_what_is_declared_for_the_steps_reaches_a_window(
+    cut: tuple[Series, int, tuple[str, ...], int | None], factor: float
+) -> None:
+    series, position, names, train_size = cut
+    series = replace(series, known=("usd",))
+    place = np.arange(len(series.y))
+    after, beyond = place > position, place > position + HORIZON
+    perturbed = replace(
+        series,
+        y=np.where(after, factor, series.y),
+        covariates={
+            "rain": np.where(after, factor, series.covariates["rain"]),
+            "usd": np.where(beyond, factor, series.covariates["usd"]),
+        },
+    )
+    one, other = (window_at(each, position, covariates=names, train_size=train_size) for each in (series, perturbed))
+    assert_same_window(one, other)
+    variant = ModelVariant(name="m", type="T", function=len)
+    assert window_key(variant, "a", one) == window_key(variant, "a", other)
+    if "usd" in names and position + 1 < len(series.y):
+        changed = replace(series, covariates={**series.covariates, "usd": np.where(after, 7.5, 0.0)})
+        assert window_key(variant, "a", window_at(changed, position, covariates=names, train_size=train_size)) != (
+            window_key(variant, "a", one)
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -382,7 +444,9 @@ def test_a_window_s_key_changes_with_all_a_fit_depends_on() -> None:
                 "ds": np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]"),
                 "y": np.arange(5.0),
                 "x": np.ones((5, 1)),
+                "x_future": np.full((2, 1), nan),
                 "covariates": ("vix",),
+                "known": (),
                 "horizon": 2,
                 "season_length": 5,
                 "seed": 1,
@@ -402,7 +466,13 @@ def test_a_window_s_key_changes_with_all_a_fit_depends_on() -> None:
         {"seed": 2},
         {"params": {"order": 1}},
         {"fingerprint": "b"},
+        {"known": ("vix",)},
+        {"known": ("vix",), "x_future": np.array([[1.0], [2.0]])},
+        {"known": ("vix",), "x_future": np.array([[1.0], [2.0 + 1e-12]])},
     ]
     keys = [key(), *(key(**change) for change in changes)]
     assert len(set(keys)) == len(keys)
     assert key() == key()
+    # what is recorded under keys made before covariates could be known in advance is found again
+    assert key() == "aa28456b33b2035d"
+    assert key(x_future=np.zeros((2, 1))) == key()

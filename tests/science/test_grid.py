@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.errors import InvalidInputError, NotEnoughDataError
 from experiments.science.example_data import load_wti
-from experiments.science.grid import cutoff_positions, observed_overlap, overlap
+from experiments.science.grid import cutoff_positions, observed_overlap, overlap, shared_origin
 from experiments.science.series import prepare
 
 Dates = NDArray[np.datetime64]
@@ -134,6 +134,77 @@ def test_an_origin_that_is_not_a_date_of_the_series_is_refused(origin: str) -> N
         cutoff_positions(ds, origin=dt.date.fromisoformat(origin), horizon=1, step_size=1, n_windows=1, min_train=1)
     assert not isinstance(raised.value, NotEnoughDataError)
     assert "(2020-01-01 to 2020-01-07)" in str(raised.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(request_=requests(), begin=st.integers(0, 80))
+def test_a_first_window_has_its_observations_after_the_covariates_begin(request_: Request, begin: int) -> None:
+    later = replace(request_, min_train=request_.min_train + begin)
+    numbers = {name: getattr(request_, name) for name in ("horizon", "step_size", "n_windows", "min_train")}
+    assume(request_.offset < len(request_.ds))
+    origin = request_.ds[request_.offset].item()
+    complete = complete_cutoffs(later)
+    if len(complete) >= request_.n_windows:
+        assert cutoff_positions(request_.ds, origin=origin, begin=begin, **numbers).tolist() == later.positions()
+    else:
+        with pytest.raises(NotEnoughDataError) as raised:
+            later.positions()
+        needed = re.search(r"need \d+ observations; .*", str(raised.value)).group(0)
+        with pytest.raises(NotEnoughDataError, match=re.escape(needed)):
+            cutoff_positions(request_.ds, origin=origin, begin=begin, **numbers)
+
+
+# --- where to count from ---------------------------------------------------------------------------------------------
+
+
+def days(first: str, last: str) -> Dates:
+    return np.arange(first, last, dtype="datetime64[D]")
+
+
+OLD, CUT, LATER, OTHER = (dt.date(2020, 1, day) for day in (1, 11, 21, 5))
+RECORDED = [(OLD, OLD), (OLD, CUT), (OLD, LATER), (OTHER, OTHER)]
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        ([days("2020-01-01", "2020-02-01")], (OLD, OLD)),
+        ([days("2020-01-02", "2020-02-01")], (OLD, CUT)),
+        ([days("2020-01-01", "2020-02-01"), days("2020-01-09", "2020-03-01")], (OLD, CUT)),
+        ([days("2020-01-12", "2020-02-01")], (OLD, LATER)),
+        ([days("2020-01-02", "2020-01-11")], (OTHER, OTHER)),
+        ([days("2020-01-25", "2020-02-01")], (dt.date(2020, 1, 25), dt.date(2020, 1, 25))),
+        ([days("2020-01-25", "2020-02-09"), days("2020-02-02", "2020-03-01")], (dt.date(2020, 2, 2),) * 2),
+        ([days("2020-01-01", "2020-02-01"), days("2020-02-01", "2020-03-01")], None),
+    ],
+)
+def test_windows_are_counted_from_a_date_every_series_has(series: list[Dates], expected: object) -> None:
+    assert shared_origin(RECORDED, series) == expected
+
+
+def test_the_first_grid_begins_with_the_first_date_every_series_has() -> None:
+    assert shared_origin([], [days("2020-01-01", "2020-02-01"), days("2020-01-09", "2020-03-01")]) == (
+        (dt.date(2020, 1, 9),) * 2
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(request_=requests(), cut=st.integers(0, 249))
+def test_a_file_that_was_cut_stays_on_the_grid(request_: Request, cut: int) -> None:
+    complete = complete_cutoffs(request_)
+    assume(complete)
+    origin = request_.ds[request_.offset].item()
+    recorded = [(origin, origin), *((origin, request_.ds[position].item()) for position in complete)]
+    cut = min(cut, complete[-1])
+    found = shared_origin(recorded, [request_.ds[cut:]])
+    assert found is not None
+    assert found[0] == origin
+    again = complete_cutoffs(
+        replace(request_, ds=request_.ds[cut:], offset=int(np.flatnonzero(request_.ds[cut:] == found[1])[0]))
+    )
+    assert {position + cut for position in again} <= set(complete) | set(
+        range(request_.offset, len(request_.ds), request_.step_size)
+    )
 
 
 def test_an_empty_series_is_refused() -> None:

@@ -23,11 +23,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
-from experiments.science.models import BASELINE_MODELS, code_fingerprint, variant
+from experiments.science.models import BASELINE_MODELS, choose, code_fingerprint, variant
 from experiments.science.models.baselines import fit_naive, fit_random_walk_drift, fit_seasonal_naive
 from experiments.science.models.boosting import DEFAULTS, fit_xgboost, local_scale, training_pairs
-from experiments.science.models.statistical import fit_arima, fit_auto_arima, fit_sarimax, lagged_covariates
-from experiments.science.window import ModelVariant, TrainingWindow
+from experiments.science.models.statistical import aligned_covariates, fit_arima, fit_auto_arima, fit_sarimax
+from experiments.science.window import ALL_COVARIATES, ModelVariant, TrainingWindow
 
 Array = NDArray[np.float64]
 
@@ -41,13 +41,32 @@ def dates(n: int) -> NDArray[np.datetime64]:
     return np.busday_offset(np.datetime64("2015-01-01", "D"), np.arange(n))
 
 
+COVARIATES = ("vix", "usd", "rain")
+
+
 def window_of(
-    y: Array, x: Array | None = None, *, horizon: int = HORIZON, season_length: int = 5, seed: int = 7
+    y: Array,
+    x: Array | None = None,
+    *,
+    horizon: int = HORIZON,
+    season_length: int = 5,
+    seed: int = 7,
+    ahead: dict[str, Array] | None = None,
 ) -> TrainingWindow:
+    """Covariates in `ahead` are known in advance, with these values at the steps 1..H."""
     values = np.empty((len(y), 0)) if x is None else x.reshape(len(y), -1)
-    names = ("vix", "usd", "rain")[: values.shape[1]]
+    names = COVARIATES[: values.shape[1]]
+    known = ahead or {}
     return TrainingWindow(
-        ds=dates(len(y)), y=y, x=values, covariates=names, horizon=horizon, season_length=season_length, seed=seed
+        ds=dates(len(y)),
+        y=y,
+        x=values,
+        x_future=np.column_stack([np.empty((horizon, 0)), *(known.get(n, np.full(horizon, np.nan)) for n in names)]),
+        covariates=names,
+        known=tuple(name for name in names if name in known),
+        horizon=horizon,
+        season_length=season_length,
+        seed=seed,
     )
 
 
@@ -285,14 +304,74 @@ def test_a_covariate_enters_lagged_by_exactly_the_horizon(lag: int) -> None:
     assert error < 0.05 if lag == HORIZON else error > 1
 
 
-def test_lagged_covariates_by_a_naive_loop() -> None:
-    x = np.column_stack([np.arange(10.0), np.arange(10.0) * 2])
+def test_aligned_covariates_by_a_naive_loop() -> None:
+    x = np.column_stack([np.arange(10.0), np.arange(10.0) * 2, np.arange(10.0) * 3])
     x[:4, 1] = np.nan
-    lagged = lagged_covariates(window_of(np.arange(10.0), x, horizon=3))
-    assert lagged.shape == (13, 2)
+    future = np.array([30.0, 33.0, 36.0])
+    aligned = aligned_covariates(window_of(np.arange(10.0), x, horizon=3, ahead={"rain": future}))
+    assert aligned.shape == (13, 3)
     for i in range(13):
         for k in range(2):
-            assert_array_equal(lagged[i, k], x[i - 3, k] if i >= 3 else np.nan)
+            assert_array_equal(aligned[i, k], x[i - 3, k] if i >= 3 else np.nan)
+        assert aligned[i, 2] == 3 * i
+
+
+# --- covariates known in advance -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_a_covariate_known_in_advance_enters_at_its_own_date(lead: int) -> None:
+    rng = np.random.default_rng(11)
+    n, total = 400, 400 + HORIZON
+    driver = rng.normal(size=total + lead)
+    y = 50 + 5 * driver[:total] + rng.normal(scale=0.1, size=total)  # y[t] = 50 + 5 x[t - lead]
+    x = driver[lead : lead + total]
+    ahead = fit_sarimax(window_of(y[:n], x[:n], ahead={"vix": x[n:]}), order=(0, 0, 0))()
+    error = np.abs(ahead - y[n:]).mean()
+    assert error < 0.2 if lead == 0 else error > 1
+
+
+def test_xgboost_learns_from_the_value_at_the_step_s_own_date() -> None:
+    rng = np.random.default_rng(13)
+    n, horizon = 600, 2
+    signal = rng.choice([-1.0, 1.0], size=n + horizon)
+    y = 50 + np.cumsum(2 * signal + rng.normal(scale=0.3, size=n + horizon))
+    errors: dict[str, list[float]] = {"known": [], "observed": []}
+    for end in range(n - 20, n):
+        x, ahead = signal[:end], signal[end : end + horizon]
+        errors["known"].append(
+            abs(fit_xgboost(window_of(y[:end], x, horizon=horizon, ahead={"vix": ahead}))()[0] - y[end])
+        )
+        errors["observed"].append(abs(fit_xgboost(window_of(y[:end], x, horizon=horizon))()[0] - y[end]))
+    assert np.mean(errors["known"]) < 0.4 * np.mean(errors["observed"])
+
+
+def test_pairs_with_a_known_covariate_have_its_value_at_the_target_date() -> None:
+    n, horizon = 60, 3
+    x, future = np.arange(n) * 1.0, np.arange(n, n + horizon) * 1.0
+    plain = training_pairs(window_of(walk(n), np.column_stack([index(n), x]), horizon=horizon))
+    pairs = training_pairs(window_of(walk(n), np.column_stack([index(n), x]), horizon=horizon, ahead={"usd": future}))
+    assert pairs.names == (*plain.names, "usd_at_step")
+    assert_array_equal(pairs.features[:, :-1], plain.features)
+    assert_array_equal(pairs.ahead[:, :-1], plain.ahead)
+    step, level = pairs.features[:, 0], pairs.features[:, pairs.names.index("usd_level")]
+    assert_array_equal(pairs.features[:, -1], level + step)
+    assert_array_equal(pairs.ahead[:, -1], future)
+
+
+@pytest.mark.parametrize("name", ["sarimax_exog", "xgboost_exog"])
+def test_only_the_declared_future_of_a_known_covariate_matters(name: str) -> None:
+    shipped, n = BASELINE_MODELS[name], 250
+    y, x = walk(n + 60), np.column_stack([index(n + 60), index(n + 60, seed=4)])
+    y += np.cumsum(x[:, 1] - 20)
+    window = window_of(y[:n], x[:n], ahead={"usd": x[n : n + HORIZON, 1].copy()})
+    expected = forecast(shipped, window)
+    declared = dataclasses.replace(window, x_future=window.x_future + 10)
+    x[n:], y[n:] = np.nan, np.nan
+    assert_array_equal(forecast(shipped, window), expected)
+    assert np.abs(forecast(shipped, declared) - expected).max() > 0.01
+    observed = window_of(y[:n], x[:n])
+    assert np.abs(forecast(shipped, observed) - expected).max() > 0.01
 
 
 def test_a_gap_in_a_covariate_is_refused() -> None:
@@ -311,7 +390,7 @@ def test_a_covariate_that_begins_too_late_is_refused(begins: int) -> None:
     x = index(100)
     x[:begins] = np.nan
     left = max(100 - begins - HORIZON, 0)
-    with pytest.raises(NotEnoughDataError, match=rf"lagged by 14 needs at least 17 .*the window has {left}"):
+    with pytest.raises(NotEnoughDataError, match=rf"lagged by 14\) needs at least 17 .*the window has {left}"):
         fit_sarimax(window_of(walk(100), x), order=(1, 1, 1), seasonal_order=(1, 0, 0))
 
 
@@ -444,14 +523,17 @@ def test_the_registry_holds_what_is_promised() -> None:
         "auto_arima": "ARIMA",
         "sarimax": "SARIMAX",
         "sarimax_vix": "SARIMAX",
+        "sarimax_exog": "SARIMAX",
         "xgboost": "XGBoost",
         "xgboost_vix": "XGBoost",
+        "xgboost_exog": "XGBoost",
     }
     for name, shipped in BASELINE_MODELS.items():
         assert shipped.name == name
         tags = shipped.experiment_tags
         assert set(tags) == {"feature_set", "complexity", "production_candidate"}
-        assert tags["feature_set"] == (shipped.covariates[0] if shipped.covariates else "price")
+        feature_set = "all covariates" if shipped.covariates == ALL_COVARIATES else "".join(shipped.covariates)
+        assert tags["feature_set"] == feature_set or (tags["feature_set"], feature_set) == ("price", "")
         assert tags["complexity"] in {"low", "medium", "high"}
         assert isinstance(tags["production_candidate"], bool)
 
@@ -462,6 +544,56 @@ def test_variant_by_name() -> None:
         variant("sarimx")
     with pytest.raises(TypeError):
         BASELINE_MODELS["mine"] = BASELINE_MODELS["naive"]  # type: ignore[index]
+
+
+def chosen(models: Any, *covariates: str) -> list[str]:
+    return [one.name for one in choose(models, covariates)[0]]
+
+
+NINE = [name for name in NAMES if not name.endswith("_exog")]
+OWN = [name for name in NAMES if not WITH_COVARIATES.count(name)]
+
+
+def test_by_default_every_fit_runs_once() -> None:
+    assert chosen(None, "vix") == NINE
+    assert chosen(None) == OWN
+    assert chosen(None, "rain") == [name for name in NAMES if not name.endswith("_vix")]
+    assert chosen(None, "rain", "vix") == NAMES
+    assert choose(None, ["vix"])[1] == []
+    assert choose(None, ["rain"])[1] == ["sarimax_vix, xgboost_vix left out for want of the covariate 'vix'"]
+    assert choose(None, [])[1] == [
+        "sarimax_vix, xgboost_vix left out for want of the covariate 'vix'",
+        "sarimax_exog, xgboost_exog left out for want of a covariate",
+    ]
+
+
+def test_what_is_asked_for_by_name_runs() -> None:
+    assert chosen(["sarimax_exog", "sarimax_vix", "naive", "naive"], "vix") == ["sarimax_exog", "sarimax_vix", "naive"]
+    assert chosen("naive") == ["naive"]
+    assert chosen(name for name in ("naive", "arima")) == ["naive", "arima"]
+
+
+def test_a_variant_with_all_covariates_has_them_by_name_in_one_order() -> None:
+    for given in (["usd", "rain", "vix"], ["vix", "usd", "rain"]):
+        for one in choose(["sarimax_exog", "xgboost_exog"], given)[0]:
+            assert one.covariates == ("rain", "usd", "vix")
+            assert one == dataclasses.replace(BASELINE_MODELS[one.name], covariates=one.covariates)
+    assert choose(["sarimax_vix"], ["vix", "rain"])[0][0].covariates == ("vix",)
+
+
+def test_what_cannot_be_chosen_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"sarimax_exog needs a covariate; given: none\."):
+        choose(["naive", "sarimax_exog"], [])
+    with pytest.raises(InvalidInputError, match=r"sarimax_vix needs the covariate 'vix'; given: rain, usd\."):
+        choose(["sarimax_vix"], ["rain", "usd"])
+    with pytest.raises(NotFoundError, match=r"unknown model 'arma'\. Did you mean 'arima'"):
+        choose(["naive", "arma"], [])
+    for models in ([], (), {}, iter(())):
+        with pytest.raises(InvalidInputError, match="no model was named; the registry has arima"):
+            choose(models, [])  # type: ignore[arg-type]
+    for models in (5, [None], ["naive", 5], b"naive", 1.5, [["naive"]], True):
+        with pytest.raises(InvalidInputError, match=r"models is .*: give a list of names"):
+            choose(models, [])  # type: ignore[arg-type]
 
 
 def run_python(code: str, *, hash_seed: str = "0", path: Path | None = None) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -55,7 +57,12 @@ def test_oil_and_volatility_come_in_as_they_are() -> None:
     assert series.notes == (
         "290 of 8611 rows without a date or value left out of the data of Coffee",
         "46 of 1305 rows without a date or value left out of covariate 'vix'",
+        "the data of Coffee has 22 gaps of more than 4 days, the longest from 1986-12-24 to 1986-12-29: not filled, a "
+        "step is the next observation",
+        "the data of Coffee has 134 values equal to the one before, the last on 2018-11-05: kept as observed, a stale "
+        "close counts as no move",
     )
+    assert series.covariate_spans == {"vix": (dt.date(2014, 1, 3), dt.date(2019, 1, 3))}
     known = np.isfinite(series.covariates["vix"])
     assert not known[series.ds < np.datetime64("2014-01-03")].any()
     assert known[series.ds >= np.datetime64("2014-01-03")].all()
@@ -66,14 +73,19 @@ def test_oil_and_volatility_come_in_as_they_are() -> None:
 
 
 def as_of_loop(ds: NDArray[np.datetime64], known_on: NDArray[np.datetime64], values: list[float]) -> list[float]:
-    """For each date the last value at or before it that is not missing, unless it is older than a week."""
+    """For each date the last value at or before it that is not missing, unless it is too old."""
     found = []
     for day in ds:
-        last = math.nan
-        for date, value in zip(known_on, values, strict=True):
-            if date <= day and not math.isnan(value):
-                last = value if (day - date).astype(int) <= STALE_AFTER_DAYS else math.nan
-        found.append(last)
+        past = [
+            (date, value) for date, value in zip(known_on, values, strict=True) if date <= day and not math.isnan(value)
+        ]
+        if not past:
+            found.append(math.nan)
+            continue
+        gaps = [(later[0] - earlier[0]).astype(int) for earlier, later in itertools.pairwise(past)]
+        stands = max(STALE_AFTER_DAYS, 2 * statistics.median(gaps)) if gaps else 366
+        date, value = past[-1]
+        found.append(value if (day - date).astype(int) <= stands else math.nan)
     return found
 
 
@@ -117,11 +129,28 @@ def test_nothing_dated_after_a_row_reaches_it(frames: tuple[pd.DataFrame, pd.Dat
     assert_array_equal(after.covariates["usd"][: place + 1], before.covariates["usd"][: place + 1])
 
 
-def test_a_value_is_used_on_its_day_and_a_week_long() -> None:
-    data = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=12), "y": 1.0})
-    covariate = pd.DataFrame({"ds": ["2024-01-03"], "rain": [7.0]})
-    expected = [math.nan] * 2 + [7.0] * 8 + [math.nan] * 2
+def test_a_daily_value_is_used_on_its_day_and_a_week_long() -> None:
+    data = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=13), "y": 1.0})
+    covariate = pd.DataFrame({"ds": ["2024-01-03", "2024-01-04"], "rain": [7.0, 8.0]})
+    expected = [math.nan] * 2 + [7.0] + [8.0] * 8 + [math.nan] * 2
     assert_array_equal(only(data, rain=covariate).covariates["rain"], expected)
+
+
+def test_a_monthly_covariate_serves_daily_prices_and_goes_stale_after_two_months() -> None:
+    data = pd.DataFrame({"ds": pd.date_range("2024-01-01", "2024-07-31"), "y": 1.0})
+    months = pd.date_range("2024-01-01", periods=4, freq="MS")
+    series = only(data, brent=pd.DataFrame({"ds": months, "brent": [1.0, 2.0, 3.0, 4.0]}))
+    brent = series.covariates["brent"]
+    last = np.flatnonzero(np.isfinite(brent))[-1]
+    assert_array_equal(brent[: last + 1], data["ds"].dt.month.clip(upper=4)[: last + 1])
+    assert series.ds[last] == np.datetime64("2024-04-01") + 2 * 31
+
+
+def test_the_first_value_stands_until_a_second_tells_its_rhythm() -> None:
+    data = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=400), "y": 1.0})
+    rain = only(data, rain=pd.DataFrame({"ds": ["2024-01-01"], "rain": [7.0]})).covariates["rain"]
+    assert np.isfinite(rain).sum() == 367
+    assert np.isfinite(rain[:367]).all()
 
 
 def test_a_missing_value_of_a_covariate_is_its_last_known_one() -> None:
@@ -133,13 +162,13 @@ def test_a_missing_value_of_a_covariate_is_its_last_known_one() -> None:
 
 def test_every_series_gets_the_covariates_at_its_own_dates() -> None:
     """Rows of one series are never aligned with those of another."""
-    data = pd.concat([prices(unique_id="b").iloc[::2], prices(unique_id="a").iloc[1:]])
+    data = pd.concat([prices(unique_id="b").iloc[[0, 1, 2, 3, 5]], prices(unique_id="a").iloc[1:]])
     covariate = pd.DataFrame({"ds": DAYS, "rain": np.arange(6.0)})
     a, b = prepare(data, commodity="Coffee", covariates={"rain": covariate})
     assert (a.unique_id, b.unique_id) == ("a", "b")
     assert_array_equal(a.covariates["rain"], [1, 2, 3, 4, 5])
-    assert_array_equal(b.covariates["rain"], [0, 2, 4])
-    assert_array_equal(b.y, [10, 12, 10])
+    assert_array_equal(b.covariates["rain"], [0, 1, 2, 3, 5])
+    assert_array_equal(b.y, [10, 11, 12, 11, 13])
 
 
 def test_the_value_of_a_covariate_may_have_any_name() -> None:
@@ -322,6 +351,38 @@ def test_a_missing_value_may_be_written_in_any_way() -> None:
         (prices(y=math.nan), "the data of Coffee has no row with a date and a value"),
         (prices(ds=pd.NaT), "the data of Coffee has no row with a date and a value"),
         (pd.DataFrame(), r"the data of Coffee lacks the column 'ds'; it has \[\]"),
+        (prices().set_index("ds"), r"lacks the column 'ds'; it has \['y'\]\. Its dates are the index: make them a col"),
+        (prices().set_index("ds").rename_axis(None), "Its dates are the index"),
+        (prices().set_index(["ds", "y"]), "Its dates are the index"),
+        (prices().set_axis(["ds", "ds"], axis=1), "the data of Coffee has 2 columns named 'ds': keep one"),
+        (pd.concat([prices(), prices()[["y"]]], axis=1), "the data of Coffee has 2 columns named 'y': keep one"),
+        (prices().assign(unique_id=1)[["ds", "y", "unique_id", "unique_id"]], "2 columns named 'unique_id'"),
+        (pd.concat({"a": prices()}, axis=1), "the columns of the data of Coffee have 2 levels: give one name a column"),
+        (prices(ds=["1500-01-01"] * 6), "Out of bounds .*1500-01-01.*dates lie between 1678 and 2261"),
+        (prices(ds=[dt.date(2300, 1, 1)] * 6), "Out of bounds .*dates lie between 1678 and 2261"),
+        (prices(ds=np.array(["1500-01-01"] * 6, dtype="datetime64[s]")), "dates lie between 1678 and 2261"),
+        (prices(ds=[*DAYS[:5], DAYS[5].tz_localize("UTC")]), "the data of Coffee cannot be read"),
+        (prices(ds=[True] * 6), r"'ds' holds numbers \(bool\)"),
+        (prices(ds=[[1]] * 6), "the data of Coffee cannot be read"),
+        (prices(y=[True, False] * 3), "the data of Coffee cannot be read: 'y' holds bool values. .*'y' numbers"),
+        (prices(y=[1j] * 6), "'y' holds complex128 values"),
+        (prices(y=DAYS), r"'y' holds datetime64\[ns\] values"),
+        (prices(y=DAYS - DAYS[0]), r"'y' holds timedelta64\[ns\] values"),
+        (prices(y=pd.Series([1, 2, True, 4, 5, 6], dtype=object)), r"'y' holds True \(bool\)"),
+        (prices(y=pd.Series([1, 2, 3j, 4, 5, 6], dtype=object)), r"'y' holds 3j \(complex\)"),
+        (prices(y=[{}] * 6), r"'y' holds {} \(dict\)"),
+        (prices(y=pd.Series([10**400] * 6, dtype=object)), "too large"),
+        (prices(y=["1,5"] * 6), "the data of Coffee cannot be read: .*1,5"),
+        (prices(unique_id=["a", " ", "a", "a", "a", "a"]), "the data of Coffee has 1 rows without 'unique_id'"),
+        (prices(unique_id="\ud800"), "unique_id is .*: it has characters that are no Unicode text"),
+        (
+            pd.concat([prices(unique_id="a"), prices(unique_id="b", ds=DAYS[[0, 1, 1, 2, 3, 4]])]),
+            "has 1 dates twice, the first 2024-01-02 in series 'b'",
+        ),
+        (
+            pd.concat([prices(unique_id="a"), prices(unique_id="b", y=[1, 2, math.inf, 4, 5, 6])]),
+            "has an infinite value on 2024-01-03 in series 'b'",
+        ),
     ],
 )
 def test_data_that_cannot_be_used_are_refused(data: pd.DataFrame, said: str) -> None:
@@ -346,6 +407,12 @@ RAIN = pd.DataFrame({"ds": DAYS, "rain": np.arange(6.0)})
         (RAIN.assign(ds=DAYS[0]), "covariate 'rain' has 5 dates twice, the first 2024-01-01"),
         (RAIN.iloc[:0], "covariate 'rain' has no row with a date and a value"),
         (RAIN.assign(rain=math.nan), "covariate 'rain' has no row with a date and a value"),
+        (RAIN.set_index("ds"), "covariate 'rain' lacks the column 'ds'.* Its dates are the index"),
+        (RAIN[["ds", "ds", "rain"]], "covariate 'rain' has 2 columns named 'ds'"),
+        (RAIN[["ds", "rain", "rain"]], r"one value column; it has \['ds', 'rain', 'rain'\]"),
+        (pd.concat({"a": RAIN}, axis=1), "the columns of covariate 'rain' have 2 levels"),
+        (RAIN.assign(rain=True), "covariate 'rain' cannot be read: 'rain' holds bool values"),
+        (None, "covariate 'rain' is a NoneType: give a pandas DataFrame"),
     ],
 )
 def test_a_covariate_that_cannot_be_used_is_refused_by_name(covariate: pd.DataFrame, said: str) -> None:
@@ -353,10 +420,11 @@ def test_a_covariate_that_cannot_be_used_is_refused_by_name(covariate: pd.DataFr
         prepare(prices(), commodity="Coffee", covariates={"rain": covariate})
 
 
-@pytest.mark.filterwarnings("ignore:In a future version of pandas, parsing datetimes with mixed time zones")
 def test_times_of_several_offsets_are_refused() -> None:
     ds = ["2024-03-01T00:00:00-05:00"] * 3 + ["2024-07-01T00:00:00-04:00"] * 3
-    with pytest.raises(InvalidInputError, match="the data of Coffee cannot be read"):
+    with pytest.raises(
+        InvalidInputError, match="the data of Coffee cannot be read: 'ds' holds times of several time z"
+    ):
         prepare(prices(ds=ds), commodity="Coffee")
 
 
@@ -434,10 +502,11 @@ def test_dates_without_a_pattern_are_irregular() -> None:
     assert infer_frequency(np.datetime64("2020-01-01", "D") + np.cumsum(gaps)) == "irregular"
 
 
-def test_each_series_has_its_own_frequency() -> None:
-    days = prices(unique_id="a", ds=calendar("D", 6, "2024-01-01"))
+def test_series_of_different_frequency_are_refused_by_name() -> None:
+    days = [prices(unique_id=name, ds=calendar("D", 6, "2024-01-01")) for name in "ac"]
     months = prices(unique_id="b", ds=calendar("MS", 6))
-    assert [series.frequency for series in prepare(pd.concat([days, months]), commodity="Coffee")] == ["day", "month"]
+    with pytest.raises(InvalidInputError, match=r"series of Coffee differ in frequency \(day: 'a', 'c'; month: 'b'\)"):
+        prepare(pd.concat([*days, months]), commodity="Coffee")
 
 
 # --- dataset version -----------------------------------------------------------------------------------------------
@@ -507,8 +576,69 @@ def test_what_is_no_frame_is_refused(data: object) -> None:
 
 
 def test_covariates_that_are_no_dictionary_of_frames_are_refused() -> None:
-    data = pd.DataFrame({"ds": ["2024-01-01"], "y": [1.0]})
     with pytest.raises(InvalidInputError, match="covariates is list: give a dictionary"):
-        prepare(data, commodity="Tea", covariates=["vix"])  # type: ignore[arg-type]
+        prepare(prices(), commodity="Tea", covariates=["vix"])  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="known_covariates is int: give a dictionary"):
+        prepare(prices(), commodity="Tea", known_covariates=5)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="covariate 'vix' is a int: give a pandas DataFrame"):
-        prepare(data, commodity="Tea", covariates={"vix": 5})  # type: ignore[dict-item]
+        prepare(prices(), commodity="Tea", covariates={"vix": 5})  # type: ignore[dict-item]
+    for name in ("", " ", None, 5, ("a", "b"), "\ud800"):
+        with pytest.raises(InvalidInputError, match="a name in covariates is "):
+            prepare(prices(), commodity="Tea", covariates={name: RAIN})  # type: ignore[dict-item]
+
+
+def test_a_covariate_is_observed_or_known_not_both() -> None:
+    both = prepare(prices(), commodity="Tea", covariates={"rain": RAIN}, known_covariates={"sun": RAIN, "moon": RAIN})
+    assert both[0].known == ("moon", "sun")
+    assert set(both[0].covariates) == {"rain", "sun", "moon"}
+    with pytest.raises(InvalidInputError, match="covariate 'rain' is given both as observed and as known in advance"):
+        prepare(prices(), commodity="Tea", covariates={"rain": RAIN}, known_covariates={"rain": RAIN})
+
+
+# --- whatever is given -----------------------------------------------------------------------------------------------
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(max_size=4),
+    st.binary(max_size=2),
+    st.dates(),
+    st.datetimes(),
+    st.datetimes(timezones=st.timezones()),
+    st.timedeltas(),
+    st.decimals(),
+    st.fractions(),
+    st.dates(dt.date(2020, 1, 1), dt.date(2020, 2, 1)).map(str),
+    st.lists(st.integers(), max_size=2),
+    st.just(pd.NaT),
+    st.just(pd.NA),
+)
+
+
+@st.composite
+def any_frames(draw: st.DrawFn) -> pd.DataFrame:
+    n = draw(st.integers(0, 4))
+    names = draw(st.lists(st.sampled_from(["ds", "y", "unique_id", "rain", 0, None]), max_size=4))
+    columns = []
+    for _ in names:
+        cells = draw(st.sampled_from([CELLS, st.floats(0, 9), st.dates(dt.date(2020, 1, 1), dt.date(2020, 1, 9))]))
+        columns.append(pd.Series(draw(st.lists(cells, min_size=n, max_size=n)), dtype=object))
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(n))
+    frame.columns = pd.Index(names, dtype=object)
+    return frame if draw(st.booleans()) else frame.infer_objects()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=any_frames(), covariate=any_frames())
+def test_any_frame_is_taken_or_refused_in_words(data: pd.DataFrame, covariate: pd.DataFrame) -> None:
+    for given_data, covariates in ((data, None), (prices(), {"rain": covariate})):
+        try:
+            found = prepare(given_data, commodity="Tea", covariates=covariates)
+        except InvalidInputError:
+            continue
+        for series in found:
+            assert np.isfinite(series.y).all()
+            assert (np.diff(series.ds).astype(int) > 0).all()

@@ -14,6 +14,7 @@ import pytest
 import misbehaving
 from experiments import backtest, evaluate
 from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
+from experiments.science.models import registry
 from experiments.services import backtest as backtesting
 from experiments.services.ledger import connect
 from made import CONFIG, counts, rows_of, versions, windows
@@ -49,13 +50,18 @@ def _one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
 
+def written(ledger: Ledger) -> dict[str, int]:
+    """Rows of each table but that of the schema, which every ledger has."""
+    return {table: n for table, n in counts(ledger).items() if table != "schema_version"}
+
+
 def run_of(ledger: Ledger, experiment_id: str) -> dict[str, Any]:
     return rows_of(ledger, "model_runs", f"experiment_id = '{experiment_id}'")[0]
 
 
 class TestWhatItRecords:
     def test_rows_of_every_table(self, filled: Filled) -> None:
-        assert counts(filled.ledger) == {
+        assert written(filled.ledger) == {
             "backtests": 1,
             "environments": 1,
             "experiments": 4,
@@ -146,14 +152,14 @@ class TestWhatItRecords:
 
     def test_what_was_left_out_is_noted(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         few = {name: misbehaving.BASELINE_MODELS[name] for name in ("naive", "sarimax_vix")}
-        monkeypatch.setattr(backtesting, "BASELINE_MODELS", few)
+        monkeypatch.setattr(registry, "BASELINE_MODELS", few)
         data = prices(120)
         data.loc[3, "y"] = np.nan
         result = run(ledger, data, models=None, horizon=5)
         assert list(result.experiment_ids) == [("naive", "Test")]
         assert result.notes == (
             "1 of 120 rows without a date or value left out of the data of Test",
-            "sarimax_vix left out: the covariate vix was not given",
+            "sarimax_vix left out for want of the covariate 'vix'",
         )
 
 
@@ -220,11 +226,28 @@ class TestAgain:
         assert set(second.leaderboard["data_as_of"]) == {data["ds"].iloc[-1].date()}
         assert len(second.leaderboard) == 2
 
-    def test_history_that_begins_later_than_the_grid_is_refused_by_its_origin(self, ledger: Ledger) -> None:
+    def test_history_that_begins_later_stays_on_the_grid(self, ledger: Ledger) -> None:
         data = prices(200)
-        run(ledger, data)
-        with pytest.raises(InvalidInputError, match="the grid's origin 2018-01-01 is not a date of the series"):
-            run(ledger, data.tail(150))
+        whole, cut = run(ledger, data, train_size=60), run(ledger, data.tail(120), train_size=60)
+        assert cut.definition == whole.definition
+        assert cut.n_fits == 0  # the same cutoffs, and the same observations to train on
+        assert cut.notes == ()
+        again = run(ledger, data.tail(120), train_size=60)
+        assert again.experiment_ids == cut.experiment_ids
+
+    def test_history_that_begins_after_every_cutoff_starts_a_grid_anew_and_says_so(self, ledger: Ledger) -> None:
+        data = prices(400)
+        run(ledger, data.head(150))
+        later = data.tail(150)
+        result = run(ledger, later)
+        first = later["ds"].iloc[0].date()
+        assert result.definition.grid_origin == first
+        assert result.notes == (
+            f"no cutoff recorded earlier is a date of every series: the grid starts anew on {first}, and its windows "
+            "are compared with none before",
+        )
+        again = run(ledger, data.tail(120))
+        assert (again.definition, again.notes) == (result.definition, ())
 
     def test_a_model_evaluated_on_older_data_only_is_marked(self, ledger: Ledger) -> None:
         data = prices(150 + 14)
@@ -234,6 +257,163 @@ class TestAgain:
             "naive": "the baseline",
             "random_walk_drift": "evaluated on older data",
         }
+
+
+def daily(data: pd.DataFrame, name: str, first: int, last: int, seed: int = 3) -> pd.DataFrame:
+    """A covariate on every calendar day from the date of the `first` to that of the `last` observation."""
+    ds = pd.date_range(data["ds"].iloc[first], data["ds"].iloc[last])
+    return pd.DataFrame({"ds": ds, name: np.random.default_rng(seed).normal(size=len(ds)).cumsum()})
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry of variants that differ in their covariates only, and are quick."""
+    quick = {"sarimax_vix": ("vix",), "sarimax_exog": ("*",)}
+    models = {
+        name: dataclasses.replace(misbehaving.BASELINE_MODELS[name], params={"order": (0, 1, 0)}, covariates=covariates)
+        for name, covariates in quick.items()
+    }
+    monkeypatch.setattr(registry, "BASELINE_MODELS", {"naive": misbehaving.BASELINE_MODELS["naive"], **models})
+
+
+@pytest.mark.usefixtures("few")
+class TestCovariates:
+    def test_every_variant_has_the_same_windows_confined_to_what_all_cover(self, ledger: Ledger) -> None:
+        data = prices(260)
+        covariates = {"vix": daily(data, "vix", 0, 259), "rain": daily(data, "rain", 20, 200)}
+        result = run(ledger, data, None, covariates=covariates)
+        assert [name for name, _ in result.experiment_ids] == ["naive", "sarimax_vix", "sarimax_exog"]
+        assert result.definition.covariates == {"rain": "observed", "vix": "observed"}
+        rows = rows_of(ledger, "run_windows")
+        assert {row["status"] for row in rows} == {"ok"}
+        cutoffs = {row["cutoff"] for row in rows}
+        at = data["ds"].dt.date
+        assert (len(rows), len(cutoffs), max(cutoffs)) == (12, 4, at[196])
+        assert result.notes == (
+            f"windows of the data of Test end with the cutoff {at[196]}, not {at[238]}: rain ends on {at[200]}, the "
+            f"series on {at[259]}",
+        )
+        # what could be seen: the actuals of the last cutoff there could be
+        assert set(result.leaderboard["data_as_of"]) == {at[214]}
+        features = {row["model_name"]: row["feature_config"] for row in rows_of(ledger, "model_runs")}
+        assert {name: dict(given) for name, given in features.items()} == {
+            "naive": {"rain": False, "vix": False},
+            "sarimax_vix": {"rain": False, "vix": True},
+            "sarimax_exog": {"rain": True, "vix": True},
+        }
+
+    def test_more_prices_beyond_the_covariates_are_no_news_and_more_covariates_are(self, ledger: Ledger) -> None:
+        data = prices(260)
+        rain = daily(data, "rain", 0, 259)
+        old, newer = rain[rain["ds"] <= data["ds"][200]], rain[rain["ds"] <= data["ds"][212]]
+        first = run(ledger, data.head(240), None, covariates={"rain": old})
+        assert run(ledger, data, None, covariates={"rain": old}).experiment_ids == first.experiment_ids
+        later = run(ledger, data, None, covariates={"rain": newer})
+        assert later.definition == first.definition
+        assert not set(later.experiment_ids.values()) & set(first.experiment_ids.values())
+        assert (later.n_fits, later.n_reused) == (2, 6)
+
+    def test_covariates_known_in_advance_are_another_backtest_with_other_forecasts(self, ledger: Ledger) -> None:
+        data = prices(200)
+        rain = {"rain": daily(data, "rain", 0, 199)}
+        observed = run(ledger, data, None, covariates=rain)
+        known = run(ledger, data, None, known_covariates=rain)
+        assert known.definition.covariates == {"rain": "known"}
+        assert known.definition.backtest_id != observed.definition.backtest_id
+        assert (known.n_fits, known.n_reused) == (4, 4)  # naive is none of rain's business
+        one, other = (ledger.forecasts(each.experiment_ids["sarimax_exog", "Test"]) for each in (observed, known))
+        assert one["cutoff"].tolist() == other["cutoff"].tolist()
+        assert (one["y_hat"] != other["y_hat"]).any()
+
+    def test_a_changed_future_of_a_known_covariate_is_fitted_again_and_no_other_window(self, ledger: Ledger) -> None:
+        data = prices(200)
+        rain = daily(data, "rain", 0, 199)
+        run(ledger, data, ["sarimax_exog"], known_covariates={"rain": rain})
+        changed = rain.assign(rain=rain["rain"].where(rain["ds"] != data["ds"][190], 9.0))
+        again = run(ledger, data, ["sarimax_exog"], known_covariates={"rain": changed})
+        assert (again.n_fits, again.n_reused) == (1, 3)
+
+    def test_a_gap_in_a_known_covariate_is_a_failed_window(self, ledger: Ledger) -> None:
+        data = prices(200)
+        rain = daily(data, "rain", 0, 199)
+        last = rain["ds"].between(data["ds"][184], data["ds"][190])
+        short, long = rain[~last], rain[~rain["ds"].between(data["ds"][184], data["ds"][196])]
+        assert (
+            run(ledger, data, "sarimax_exog", known_covariates={"rain": short}).leaderboard["n_failed_windows"][0] == 1
+        )
+        run(ledger, data, ["sarimax_exog"], known_covariates={"rain": long})
+        errors = {row["error"] for row in rows_of(ledger, "run_windows", "status = 'failed'")}
+        assert any("covariate 'rain' is declared known in advance and has no value at step" in each for each in errors)
+
+    def test_a_covariate_that_begins_late_leaves_too_few_windows(self, refusing: Ledger) -> None:
+        data = prices(200)
+        begins = data["ds"][120].date()
+        with pytest.raises(
+            NotEnoughDataError,
+            match=rf"the data of Test: 4 windows .* need 225 observations; the series has 200, enough for 2 windows\. "
+            rf"rain begins on {begins}, the series on 2018-01-01\.",
+        ):
+            run(refusing, data, "naive", covariates={"rain": daily(data, "rain", 120, 199)})
+
+    def test_a_covariate_that_ends_early_leaves_too_few_windows(self, refusing: Ledger) -> None:
+        data = prices(200)
+        with pytest.raises(NotEnoughDataError, match=r"enough for 1 windows\. rain ends on .*, the series on"):
+            run(refusing, data, "naive", covariates={"rain": daily(data, "rain", 0, 50)})
+
+    def test_a_covariate_of_another_time_is_refused_before_the_ledger_is_opened(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backtesting, "current", misbehaving.fit_never)
+        old = pd.DataFrame({"ds": ["1999-01-01"], "rain": [1.0]})
+        with pytest.raises(
+            InvalidInputError, match="covariate 'rain' runs from 1999-01-01 to 1999-01-01 and covers none"
+        ):
+            run(None, prices(150), "naive", covariates={"rain": old})  # type: ignore[arg-type]
+
+
+class TestPanels:
+    def panel(self, **starts: int) -> pd.DataFrame:
+        return pd.concat(
+            [prices(260, n).iloc[start:].assign(unique_id=name) for n, (name, start) in enumerate(starts.items())]
+        )
+
+    def test_series_that_begin_on_different_dates_share_a_grid_and_go_on_with_it(self, ledger: Ledger) -> None:
+        first = run(ledger, self.panel(a=0))
+        both = run(ledger, self.panel(a=0, b=37))
+        assert both.definition == first.definition
+        at = prices(260)["ds"].dt.date
+        cutoffs = {row["cutoff"] for row in rows_of(ledger, "run_windows")}
+        assert cutoffs == {at[position] for position in (196, 210, 224, 238)}
+
+    def test_a_first_grid_begins_with_the_first_date_all_have(self, ledger: Ledger) -> None:
+        result = run(ledger, self.panel(a=0, b=37))
+        assert result.definition.grid_origin == prices(260)["ds"][37].date()
+
+    def test_series_without_a_date_in_common_are_refused_by_name(self, refusing: Ledger) -> None:
+        data = prices(300)
+        apart = pd.concat([data.head(140).assign(unique_id="a"), data.tail(140).assign(unique_id="b")])
+        with pytest.raises(InvalidInputError, match=r"Test have no date in common \(a from 2018-01-01 to .*; b from"):
+            run(refusing, apart)
+
+    def test_the_series_that_is_too_short_is_named(self, refusing: Ledger) -> None:
+        with pytest.raises(
+            NotEnoughDataError, match=r"^series 'b' of Test: 4 windows .* the series has 60, enough for 1"
+        ):
+            run(refusing, self.panel(a=0, b=200))
+
+    def test_what_is_odd_is_said_of_each_series_and_of_the_frame_once(self, ledger: Ledger) -> None:
+        data = self.panel(a=0, b=0).reset_index(drop=True)
+        data.loc[5, "y"] = data.loc[4, "y"]
+        data.loc[[260 + 9, 260 + 10], "y"] = np.nan
+        notes = run(ledger, data).notes
+        day = data["ds"].dt.date
+        assert notes == (
+            "2 of 520 rows without a date or value left out of the data of Test",
+            f"series 'a' of Test has 1 value equal to the one before, the last on {day[5]}: kept as observed, a stale "
+            "close counts as no move",
+            f"series 'b' of Test has 1 gap of more than 4 days, the longest from {day[8]} to {day[11]}: not filled, a "
+            "step is the next observation",
+        )
 
 
 class TestInterrupted:
@@ -262,7 +442,7 @@ class TestInterrupted:
         assert counts(ledger)["model_runs"] == 1
 
     def test_nor_where_a_worker_dies(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(deadly=misbehaving.fit_deadly))
+        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(deadly=misbehaving.fit_deadly))
         with pytest.raises(Exception, match=r"(?i)terminated|worker"):
             run(ledger, prices(150), models=["deadly"])
         assert ledger.finish() == []
@@ -290,7 +470,7 @@ class TestInterrupted:
 
 class TestFailingModels:
     def test_failed_windows_are_rows_with_their_errors(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(moody=misbehaving.fit_moody))
+        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(moody=misbehaving.fit_moody))
         result = run(ledger, prices(300), models=["naive", "moody"], n_windows=12)
         moody = run_of(ledger, result.experiment_ids["moody", "Test"])
         mine = rows_of(ledger, "run_windows", f"experiment_id = '{moody['experiment_id']}'")
@@ -320,7 +500,7 @@ class TestFailingModels:
     def test_a_model_that_always_fails_is_a_failed_evaluation(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, function: Any, error: str
     ) -> None:
-        monkeypatch.setattr(backtesting, "BASELINE_MODELS", misbehaving.with_variants(broken=function))
+        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(broken=function))
         result = run(ledger, prices(150), models=["naive", "broken"])
         row = run_of(ledger, result.experiment_ids["broken", "Test"])
         assert (row["status"], row["n_failed_windows"]) == ("failed", 4)
@@ -335,7 +515,7 @@ class TestFailingModels:
 
     def test_a_variant_without_tags_runs(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = dataclasses.replace(misbehaving.BASELINE_MODELS["naive"], name="plain", experiment_tags={})
-        monkeypatch.setattr(backtesting, "BASELINE_MODELS", {"plain": plain})
+        monkeypatch.setattr(registry, "BASELINE_MODELS", {"plain": plain})
         assert run(ledger, prices(150), models=["plain"]).n_fits == 4
 
 
@@ -343,7 +523,7 @@ class TestFailingModels:
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     with connect(tmp_path_factory.mktemp("refusals")) as opened:
         yield opened
-        assert counts(opened) == dict.fromkeys(counts(opened), 0)
+        assert set(written(opened).values()) == {0}
 
 
 class TestRefusals:
@@ -389,6 +569,52 @@ class TestRefusals:
         with pytest.raises(InvalidInputError, match=f"{setting} is {value!r}"):
             run(refusing, prices(150), **{setting: value})
 
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"models": 5}, "models is 5: give a list of names"),
+            ({"models": [None]}, r"models is \[None\]: give a list of names"),
+            ({"covariates": 5}, "covariates is int: give a dictionary"),
+            ({"covariates": {"a": 5}}, "covariate 'a' is a int: give a pandas DataFrame"),
+            ({"known_covariates": {5: 5}}, "a name in known_covariates is 5"),
+            ({"commodity": None}, "commodity is None"),
+            ({"horizon": "14"}, "horizon is '14'"),
+            ({"horizon": None}, "horizon is None"),
+            ({"horizon": 10**30}, "horizon is 10000"),
+            ({"n_windows": True}, "n_windows is True"),
+            ({"step_size": 0}, "step_size is 0"),
+            ({"step_size": 1.5}, "step_size is 1.5"),
+            ({"train_size": [1000]}, r"train_size is \[1000\]"),
+            ({"seed": None}, "seed is None: it must be a whole number of at least 0"),
+            ({"seed": -1}, "seed is -1"),
+            ({"seed": "42"}, "seed is '42'"),
+            ({"data_version": ""}, "data_version is ''"),
+            ({"data_version": 5}, "data_version is 5"),
+            ({"data": 5}, "the data of Test is a int: give a pandas DataFrame"),
+            ({"data": prices(1)}, None),
+        ],
+    )
+    def test_settings_are_refused_before_the_ledger_is_opened(
+        self, refusing: Ledger, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], named: str | None
+    ) -> None:
+        if named is None:  # how many observations are needed is known with the grid
+            with pytest.raises(NotEnoughDataError, match="the series has 1, enough for 0"):
+                run(refusing, **settings)
+            return
+        monkeypatch.setattr(backtesting, "current", misbehaving.fit_never)
+        with pytest.raises(InvalidInputError, match=named):
+            run(None, **{"data": prices(150)} | settings)  # type: ignore[arg-type]
+
+    def test_integers_of_numpy_and_a_name_of_the_data_are_taken(self, ledger: Ledger) -> None:
+        settings = {name: np.int64(value) for name, value in (("horizon", 14), ("n_windows", 4), ("train_size", 60))}
+        first = run(ledger, prices(150), ["naive"], seed=np.uint8(7), data_version="prices@v3", **settings)
+        assert {row["data_version"] for row in rows_of(ledger, "model_runs")} == {"prices@v3"}
+        same = run(ledger, prices(150), ["naive"], seed=7, data_version="prices@v3", train_size=60)
+        assert (same.n_reused, same.experiment_ids) == (4, first.experiment_ids)
+        other = run(ledger, prices(150), ["naive"], seed=7, data_version="prices@v4", train_size=60)
+        assert (other.n_fits, other.n_reused) == (0, 4)
+        assert other.experiment_ids != first.experiment_ids
+
     def test_a_step_size_of_zero_is_named(self, refusing: Ledger) -> None:
         with pytest.raises(InvalidInputError, match="step_size is 0"):
             run(refusing, prices(150), step_size=0)
@@ -404,6 +630,8 @@ class TestRefusals:
             (prices(150).iloc[:0], "has no row with a date and a value"),
             (pd.concat([prices(150), prices(150).tail(1)]), "dates twice"),
             (prices(150).assign(y="high"), "cannot be read"),
+            (prices(150).assign(y=True), "holds bool values"),
+            (prices(150).set_index("ds"), "Its dates are the index"),
         ],
     )
     def test_data_that_cannot_be_used_is_refused(self, refusing: Ledger, data: pd.DataFrame, named: str) -> None:

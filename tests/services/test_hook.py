@@ -15,7 +15,7 @@ import experiments
 from experiments import log_experiment
 from experiments.errors import ConflictError, ExperimentsError, InvalidInputError
 from experiments.services.ledger import connect
-from experiments.storage import catalog
+from experiments.storage import sql_files
 from made import CONFIG, counts, rows_of, versions, windows
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-NOTHING = dict.fromkeys(catalog.names("tables"), 0)
+NOTHING = dict.fromkeys(sql_files.names("tables"), 0)
 
 
 def log_all(results: Any, config: dict[str, Any], model: str = "mine") -> list[str]:
@@ -121,8 +121,8 @@ class TestAppearing:
             run = rows_of(ledger, "model_runs")[0]
             assert (run["status"], run["n_windows"]) == ("incomplete", 9)
             assert rows_of(ledger, "experiments")[0]["status"] == "incomplete"
-            shown = {view: len(rows_of(ledger, view)) for view in catalog.names("views")}
-            assert shown == dict.fromkeys(catalog.names("views"), 0)
+            shown = {view: len(rows_of(ledger, view)) for view in sql_files.names("views")}
+            assert shown == dict.fromkeys(sql_files.names("views"), 0)
             # the whole of it, later, is another evaluation
             log_all(windows(10), CONFIG | {"n_windows": 10})
             assert sorted(row["status"] for row in rows_of(ledger, "model_runs")) == ["completed", "incomplete"]
@@ -529,7 +529,7 @@ def test_whatever_is_logged_only_our_errors_come_out(
 
 
 def test_what_was_fuzzed_can_be_read(refusing: Ledger) -> None:
-    for name in (*catalog.names("tables"), *catalog.names("views")):
+    for name in (*sql_files.names("tables"), *sql_files.names("views")):
         rows_of(refusing, name)
     runs = {row["experiment_id"] for row in rows_of(refusing, "model_runs")}
     assert {row["experiment_id"] for row in rows_of(refusing, "experiments")} == runs

@@ -177,21 +177,30 @@ class TestAsking:
             assert ledger.forecasts(name).empty
             assert ledger.windows(name).empty
 
-    def test_the_grid_origin_is_that_recorded_first(self, tmp_path: Path) -> None:
-        from made import STARTED, backtest_row
+    def test_windows_are_counted_on_the_grid_recorded_first_from_its_origin_else_a_cutoff(self, tmp_path: Path) -> None:
+        from made import MONDAY, STARTED, backtest_row, window_row
 
+        early, late, first, second = (dt.date(year, 1, 1) for year in (2010, 2020, 2012, 2021))
         with connect(tmp_path) as ledger:
-            assert ledger.grid_origin("Coffee", "trading day", 14) is None
+            assert ledger.grid_origins("Coffee", "trading day", 14) == []
             put(
                 ledger,
                 "backtests",
-                backtest_row(
-                    backtest_id="late", grid_origin=dt.date(2020, 1, 1), created_at=STARTED + dt.timedelta(days=1)
-                ),
-                backtest_row(backtest_id="early", grid_origin=dt.date(2010, 1, 1)),
+                backtest_row(backtest_id="late", grid_origin=late, created_at=STARTED + dt.timedelta(days=1)),
+                backtest_row(backtest_id="early", grid_origin=early),
+                backtest_row(backtest_id="early, longer", grid_origin=early, horizon=28),
                 backtest_row(backtest_id="own", grid_origin=None, created_at=STARTED - dt.timedelta(days=1)),
                 backtest_row(backtest_id="step", grid_origin=dt.date(2000, 1, 1), step_size=7),
             )
-            assert ledger.grid_origin("Coffee", "trading day", 14) == dt.date(2010, 1, 1)
-            assert ledger.grid_origin("Coffee", "trading day", 7) == dt.date(2000, 1, 1)
-            assert ledger.grid_origin("Coffee", "week", 14) is None
+            for backtest_id, cutoff in (("late", second), ("early", first), ("early, longer", first), ("own", MONDAY)):
+                put(ledger, "model_runs", run := run_row(backtest_id=backtest_id))
+                put(ledger, "run_windows", window_row(experiment_id=run["experiment_id"], cutoff=cutoff))
+            assert ledger.grid_origins("Coffee", "trading day", 14) == [
+                (early, early),
+                (early, first),
+                (late, late),
+                (late, second),
+            ]
+            assert ledger.grid_origins("Coffee", "trading day", 7) == [(dt.date(2000, 1, 1), dt.date(2000, 1, 1))]
+            assert ledger.grid_origins("Coffee", "week", 14) == []
+            assert ledger.grid_origins("Tea", "trading day", 14) == []

@@ -13,7 +13,7 @@ import pytest
 from experiments.errors import NotFoundError
 from experiments.services.answers import choose
 from experiments.services.ledger import connect
-from experiments.storage import catalog
+from experiments.storage import sql_files
 from made import MONDAY, STARTED, backtest_row, forecast_row, put, run_row, window_row
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ NAIVE = {
 }
 
 
-@pytest.mark.parametrize("name", catalog.names("views"))
+@pytest.mark.parametrize("name", sql_files.names("views"))
 def test_every_view_of_an_empty_ledger_is_empty(ledger: Ledger, name: str) -> None:
     frame = ledger.sql(f"select * from {name}")  # noqa: S608  names from the catalog
     assert frame.empty

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from experiments import DatabricksWriter
 from experiments.errors import ConflictError, ExperimentsError, InvalidInputError
 from experiments.services.ledger import connect
-from experiments.storage import catalog
+from experiments.storage import sql_files
 from made import counts, rows_of, specified_experiment, versions, windows
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TestOne:
         assert (run["metrics_source"], run["status"], run["unique_id"]) == ("reported", "completed", "Coffee")
         assert run["is_production"] is False
         written = {"model_runs": 1, "experiments": 1, "environments": 1}
-        assert counts(ledger) == dict.fromkeys(catalog.names("tables"), 0) | written
+        assert counts(ledger) == dict.fromkeys(sql_files.names("tables"), 0) | written
         assert rows_of(ledger, "experiments")[0]["run_by"] == "Connor"
 
     def test_the_specified_query_finds_it(self, ledger: Ledger, writer: DatabricksWriter) -> None:
@@ -291,7 +291,7 @@ VALUES = st.one_of(
     st.lists(st.integers(), max_size=2),
     st.just(object()),
 )
-FIELDS = [column.name for column in catalog.columns("model_runs")]
+FIELDS = [column.name for column in sql_files.columns("model_runs")]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -308,7 +308,7 @@ def test_whatever_is_written_only_our_errors_come_out(refusing: Ledger, changes:
 
 
 def test_what_was_fuzzed_can_be_read(refusing: Ledger) -> None:
-    for name in (*catalog.names("tables"), *catalog.names("views")):
+    for name in (*sql_files.names("tables"), *sql_files.names("views")):
         rows_of(refusing, name)
     runs = {row["experiment_id"] for row in rows_of(refusing, "model_runs")}
     assert {row["experiment_id"] for row in rows_of(refusing, "experiments")} == runs

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from experiments.errors import InvalidInputError
 from experiments.services.ledger import connect
 from experiments.services.recorder import KEYS, PINS
-from experiments.storage import catalog, table
+from experiments.storage import sql_files, table
 from experiments.storage.table import merge_new, rows_with_key, select
 from made import backtest_row, counts, environment_row, forecast_row, put, rows_of, run_row, versions
 
@@ -115,7 +115,7 @@ def test_a_name_is_a_value_whatever_it_looks_like(shared: Ledger, engine: Engine
 def test_odd_names_are_all_that_came_of_them(shared: Ledger) -> None:
     put(shared, "model_runs", *(run_row(commodity=name, model_name="together") for name in ODD_NAMES))
     assert set(ODD_NAMES) <= set(shared.commodities())
-    assert set(shared.sql("show tables")["tableName"]) == {*catalog.names("tables"), *catalog.names("views")}
+    assert set(shared.sql("show tables")["tableName"]) == {*sql_files.names("tables"), *sql_files.names("views")}
 
 
 def test_a_long_text_is_kept_whole(shared: Ledger) -> None:
@@ -277,7 +277,7 @@ def test_nothing_was_made_or_lost_by_what_was_refused(shared: Ledger) -> None:
         with contextlib.suppress(InvalidInputError):
             shared.sql(query)
     assert counts(shared) == before
-    assert set(shared.sql("show tables")["tableName"]) == {*catalog.names("tables"), *catalog.names("views")}
+    assert set(shared.sql("show tables")["tableName"]) == {*sql_files.names("tables"), *sql_files.names("views")}
     assert "verdict" in shared.sql("select * from leaderboard limit 1").columns
 
 
@@ -343,7 +343,7 @@ def test_a_row_comes_back_as_it_went_in(shared: Ledger, engine: Engine, rows: li
     for row in rows:
         found = stored[row["experiment_id"]]
         assert found["run_month"] == f"{row['run_timestamp']:%Y-%m}"
-        for column in catalog.columns("model_runs"):
+        for column in sql_files.columns("model_runs"):
             if not column.generated:
                 assert plain(found[column.name]) == plain(row.get(column.name)), column.name
 

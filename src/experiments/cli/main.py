@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from experiments.cli import render
+from experiments.cli.backtests import backtest_source, demo, print_leaderboard, told
+from experiments.cli.jobs import job
+from experiments.cli.options import commodity_option, json_option, ledger_options
 from experiments.errors import ExperimentsError, NotFoundError
 
 if TYPE_CHECKING:
@@ -18,13 +20,26 @@ if TYPE_CHECKING:
     from experiments.services.answers import Choice
     from experiments.services.ledger import Ledger
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, READER_LEFT = 1, 130, 141
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 refused or wrong, 2 not understood, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 refused or wrong, 2 not understood, 130 interrupted, 141 whoever read the output left.
+    """
+    output = sys.stdout
+    try:
+        _run()
+    except (BrokenPipeError, SystemExit) as end:
+        # of a pipe that broke, rich makes an exit, and so does click, having put another output in place
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError) and sys.stdout is output:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered would break it again
+        sys.exit(READER_LEFT)
+
+
+def _run() -> None:
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -35,7 +50,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except ExperimentsError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {' '.join(str(error).splitlines())}", err=True)  # one line, whatever the message quotes
         sys.exit(FAILED)
     sys.stdout.flush()
 
@@ -48,65 +63,20 @@ def cli() -> None:
     \b
     Start with:
       experiments demo          backtest nine models on real oil prices
+      experiments backtest prices.csv --commodity Coffee
       experiments best          which model to use
       experiments sql "select * from leaderboard"
     """
 
 
-def path_option(command: Command) -> Command:
-    """The folder of the ledger."""
-    return click.option(
-        "--path", envvar="EXPERIMENTS_PATH", default="ledger", show_default=True, help="Folder of the ledger."
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    """Whether to print JSON."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
-
-
-def commodity_option(command: Command) -> Command:
-    """Which commodity is asked about."""
-    return click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")(command)
+for command in (demo, backtest_source, job):
+    cli.add_command(command)
 
 
 @cli.command()
-@path_option
+@ledger_options
 @json_option
-def demo(path: str, as_json: bool) -> None:
-    """Backtest nine models on real oil prices and print who beats naive.
-
-    WTI crude, daily, with the VIX as covariate: 40 windows of 14 trading days; under a minute on two
-    cores. Running it again fits nothing that is recorded already.
-
-    \b
-    Example:
-      experiments demo --path other
-    """
-    from experiments.services.answers import choose
-    from experiments.services.demo import COMMODITY, run_demo
-    from experiments.services.ledger import connect
-
-    with connect(path) as ledger:
-        result = run_demo(ledger)
-        choice = choose(ledger, COMMODITY)
-    if as_json:
-        render.as_json(_choice(choice) | {"seconds": result.seconds, "n_fits": result.n_fits, "notes": result.notes})
-        return
-    _print_leaderboard(result.leaderboard)
-    for note in result.notes:
-        click.echo(f"Note: {note}.")
-    fitted = f"{result.n_fits} fits" + (f", {result.n_reused} forecasts recorded before" if result.n_reused else "")
-    click.echo(f"\n{choice.reason}\n\n{fitted}, {result.seconds:.0f} s, recorded in {path}. Ask it again:")
-    where = "" if path == "ledger" else f" --path {path}"
-    for command in ("best", "history", "leaderboard", "prune", 'sql "select * from accuracy_by_horizon"'):
-        click.echo(f"  experiments {command}{where}")
-
-
-@cli.command()
-@path_option
-@json_option
-def init(path: str, as_json: bool) -> None:
+def init(path: str, engine: str | None, as_json: bool) -> None:
     """Create schema, tables and views; what is there stays as it is.
 
     \b
@@ -115,32 +85,32 @@ def init(path: str, as_json: bool) -> None:
     """
     from experiments.services.ledger import connect
 
-    with connect(path) as ledger:
+    with connect(path, engine=engine) as ledger:
         created = ledger.created
     if as_json:
-        render.as_json({"path": path, "created": created})
+        render.as_json({"path": ledger.where, "created": created})
     elif created:
-        click.echo(f"Created {', '.join(created)} in {path}.")
+        click.echo(f"Created {', '.join(created)} in {ledger.where}.")
     else:
-        click.echo(f"The ledger in {path} is complete; nothing was changed.")
+        click.echo(f"The ledger in {ledger.where} is complete; nothing was changed.")
 
 
 @cli.command()
 @commodity_option
-@path_option
+@ledger_options
 @json_option
-def best(commodity: str | None, path: str, as_json: bool) -> None:
+def best(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
     """Say which model to use, and how sure one can be.
 
     \b
     Example:
       experiments best --commodity WTI --json
     """
-    with _open(path) as ledger:
+    with _open(path, engine) as ledger:
         choices = _choices(ledger, commodity)
         listed = [_best_of(ledger, choice) for choice in choices]
     if as_json:
-        render.as_json([_choice(one) | {"best_models": best} for one, best in zip(choices, listed, strict=True)])
+        render.as_json([told(one) | {"best_models": best} for one, best in zip(choices, listed, strict=True)])
         return
     for choice, frame in zip(choices, listed, strict=True):
         click.echo(choice.reason)
@@ -150,16 +120,16 @@ def best(commodity: str | None, path: str, as_json: bool) -> None:
 
 @cli.command()
 @commodity_option
-@path_option
+@ledger_options
 @json_option
-def leaderboard(commodity: str | None, path: str, as_json: bool) -> None:
+def leaderboard(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
     """Show the models of the latest backtest, best first, with the evidence against naive.
 
     \b
     Example:
       experiments leaderboard --commodity WTI
     """
-    with _open(path) as ledger:
+    with _open(path, engine) as ledger:
         choices = _choices(ledger, commodity)
     boards = [choice.leaderboard for choice in choices]
     if as_json:
@@ -167,22 +137,22 @@ def leaderboard(commodity: str | None, path: str, as_json: bool) -> None:
         return
     for choice, board in zip(choices, boards, strict=True):
         if board is not None:
-            _print_leaderboard(board)
+            print_leaderboard(board)
         click.echo(f"{choice.reason}\n")
 
 
 @cli.command()
 @commodity_option
-@path_option
+@ledger_options
 @json_option
-def history(commodity: str | None, path: str, as_json: bool) -> None:
+def history(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
     """Show the scale of experimentation, by commodity and model type.
 
     \b
     Example:
       experiments history --commodity WTI
     """
-    with _open(path) as ledger:
+    with _open(path, engine) as ledger:
         frame = ledger.history(commodity)
         choices = _choices(ledger, commodity)
     _answer(frame, render.HISTORY, choices, as_json=as_json)
@@ -190,9 +160,9 @@ def history(commodity: str | None, path: str, as_json: bool) -> None:
 
 @cli.command()
 @commodity_option
-@path_option
+@ledger_options
 @json_option
-def prune(commodity: str | None, path: str, as_json: bool) -> None:
+def prune(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
     """List models that failed to beat naive in at least three evaluations.
 
     Failing to beat naive is not yet being worse: look at the leaderboard before you remove one.
@@ -201,7 +171,7 @@ def prune(commodity: str | None, path: str, as_json: bool) -> None:
     Example:
       experiments prune --commodity WTI --json
     """
-    with _open(path) as ledger:
+    with _open(path, engine) as ledger:
         frame = ledger.pruning_candidates(commodity)
         choices = _choices(ledger, commodity)
     if frame.empty and not as_json:
@@ -211,16 +181,16 @@ def prune(commodity: str | None, path: str, as_json: bool) -> None:
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: "-- ..."
 @click.argument("query")
-@path_option
+@ledger_options
 @json_option
-def sql(query: str, path: str, as_json: bool) -> None:
+def sql(query: str, path: str, engine: str | None, as_json: bool) -> None:
     """Run a query over the tables and views; nothing but queries is run.
 
     \b
     Example:
       experiments sql "select model_name, mae_14day from commodity.experiments.model_runs"
     """
-    with _open(path) as ledger:
+    with _open(path, engine) as ledger:
         frame = ledger.sql(query)
     if as_json:
         render.as_json(frame)
@@ -230,9 +200,9 @@ def sql(query: str, path: str, as_json: bool) -> None:
 
 
 @cli.command()
-@path_option
+@ledger_options
 @json_option
-def doctor(path: str, as_json: bool) -> None:
+def doctor(path: str, engine: str | None, as_json: bool) -> None:
     """Say what engine, versions, paths and Java there are, and what is wrong.
 
     Exit code 1 if something is wrong.
@@ -243,7 +213,7 @@ def doctor(path: str, as_json: bool) -> None:
     """
     from experiments.services.doctor import examine
 
-    findings = examine(path)
+    findings = examine(path, engine=engine)
     if as_json:
         render.as_json([vars(finding) for finding in findings])
     else:
@@ -255,11 +225,11 @@ def doctor(path: str, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _open(path: str) -> Ledger:
+def _open(path: str, engine: str | None) -> Ledger:
     """The ledger to ask; one that is not there is not made by asking."""
     from experiments.services.ledger import connect
 
-    return connect(path, create=False)
+    return connect(path, engine=engine, create=False)
 
 
 def _asked(ledger: Ledger, commodity: str | None) -> list[str]:
@@ -268,7 +238,7 @@ def _asked(ledger: Ledger, commodity: str | None) -> list[str]:
         return [commodity]
     known = ledger.commodities()
     if not known:
-        msg = "the ledger is empty: run 'experiments demo', or experiments.backtest on your own prices."
+        msg = "the ledger is empty: run 'experiments demo', or 'experiments backtest' on your own prices."
         raise NotFoundError(msg)
     return known
 
@@ -285,34 +255,12 @@ def _best_of(ledger: Ledger, choice: Choice) -> pd.DataFrame:
     return frame[frame["unique_id"] == choice.unique_id]
 
 
-def _choice(choice: Choice) -> dict[str, Any]:
-    told = {"commodity": choice.commodity, "unique_id": choice.unique_id}
-    return told | {"choice": choice.model, "reason": choice.reason}
-
-
 def _answer(frame: pd.DataFrame, columns: render.Columns, choices: list[Choice], *, as_json: bool) -> None:
     """A view's rows, and beneath them which model they leave as the choice."""
     if as_json:
-        render.as_json({"rows": frame, "choices": [_choice(choice) for choice in choices]})
+        render.as_json({"rows": frame, "choices": [told(choice) for choice in choices]})
         return
     if not frame.empty:
         render.table(frame, columns)
     for choice in choices:
         click.echo(choice.reason)
-
-
-def _print_leaderboard(board: pd.DataFrame) -> None:
-    first = board.iloc[0]
-    unit = f"{first['frequency']}s"
-    series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
-    models = f"{len(board)} model{'' if len(board) == 1 else 's'}"
-    click.echo(
-        f"{first['commodity']}{series}: {models}, {int(first['n_windows'])} windows of "
-        f"{int(first['forecast_horizon_days'])} {unit}, data to {first['data_as_of']}"
-    )
-    render.table(board, render.LEADERBOARD)
-    click.echo(
-        f"MAE 1, 7, 14: mean absolute error that many {unit} ahead, in the unit of the series. vs naive: error over "
-        "all steps below naive's.\nDM: Diebold-Mariano statistic against naive, negative is better; p: two-sided. "
-        "The verdict is corrected for the number of models (Holm)."
-    )

@@ -67,7 +67,10 @@ LEADERBOARD: Columns = {
     "n_failed_windows": ("failed", number(0)),
     "execution_time_seconds": ("seconds", number(1)),
 }
-"""Columns of a printed leaderboard."""
+"""Columns of a printed leaderboard, where the horizon is 14."""
+
+_MAE_STEPS = {"mae_1day": 1, "mae_7day": 7, "mae_14day": 14}
+_BEFORE = ("place", "model_name", *_MAE_STEPS)
 
 HISTORY: Columns = {
     "commodity": ("commodity", text),
@@ -104,6 +107,19 @@ BEST: Columns = {
     "metrics_source": ("figures", text),
 }
 """Columns of printed best models."""
+
+
+def leaderboard_columns(horizon: int) -> Columns:
+    """The columns of a printed leaderboard: errors at the steps the horizon reaches, and over all if it is another."""
+    shown = {name: shown for name, shown in LEADERBOARD.items() if _MAE_STEPS.get(name, horizon) <= horizon}
+    if horizon in _MAE_STEPS.values():
+        return shown
+    return {name: shown[name] for name in _BEFORE if name in shown} | {"mae_path": ("MAE all", number(3))} | shown
+
+
+def unit(frequency: str) -> str:
+    """One step of a series in words."""
+    return "step" if frequency == "irregular" else frequency
 
 
 def table(frame: pd.DataFrame, columns: Columns | None = None) -> None:

@@ -38,7 +38,7 @@ def training_window(
     """Cut out what a model may see when the observation at `position` is the last one known.
 
     It begins where all the covariates asked for are known, so that a variant with a short covariate
-    says so in its training span.
+    says so in its training span. Of what lies after the cutoff it holds the dates' covariates known in advance only.
 
     Parameters
     ----------
@@ -57,11 +57,18 @@ def training_window(
     known = np.flatnonzero(np.isfinite(x).all(axis=1))
     unknown = int(known[0]) if known.size else len(x)
     seen = slice(start + unknown, position + 1)
+    x_future = np.full((horizon, len(covariates)), np.nan)
+    for column, name in enumerate(covariates):
+        if name in series.known:
+            values = series.covariates[name][position + 1 : position + 1 + horizon]
+            x_future[: len(values), column] = values
     return TrainingWindow(
         ds=series.ds[seen].copy(),
         y=series.y[seen].copy(),
         x=x[unknown:],
+        x_future=x_future,
         covariates=covariates,
+        known=tuple(name for name in covariates if name in series.known),
         horizon=horizon,
         season_length=SEASON_LENGTH[series.frequency],
         seed=seed,
@@ -79,7 +86,10 @@ def window_key(variant: ModelVariant, fingerprint: str, window: TrainingWindow) 
     window : TrainingWindow
     """
     content = hashlib.sha256(window.ds.tobytes() + window.y.tobytes() + np.ascontiguousarray(window.x).tobytes())
-    settings = [window.covariates, window.horizon, window.season_length, window.seed]
+    settings: list[object] = [window.covariates, window.horizon, window.season_length, window.seed]
+    if window.known:  # without, the key is what it was before covariates could be known in advance
+        content.update(np.ascontiguousarray(window.x_future).tobytes())
+        settings.append(window.known)
     return digest([variant.type, fingerprint, variant.params, settings, content.hexdigest()])
 
 
@@ -91,6 +101,7 @@ def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowFore
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            _check_future(window)
             predict = variant.function(window, **variant.params)
             fitted_at = time.perf_counter()
             y_hat = _checked(predict(), window.horizon)
@@ -105,6 +116,18 @@ def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowFore
         fit_seconds=fitted_at - started,
         predict_seconds=ended - fitted_at,
     )
+
+
+def _check_future(window: TrainingWindow) -> None:
+    """A covariate declared known must be: no model may fill in what was not given."""
+    for column, name in enumerate(window.covariates):
+        missing = np.flatnonzero(np.isnan(window.x_future[:, column]))
+        if name in window.known and missing.size:
+            msg = (
+                f"covariate {name!r} is declared known in advance and has no value at step {int(missing[0]) + 1} after "
+                f"the cutoff ({missing.size} of {window.horizon} steps): give it, or declare it observed"
+            )
+            raise InvalidInputError(msg)
 
 
 def _checked(y_hat: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from experiments.errors import InvalidInputError, NotEnoughDataError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 
-def cutoff_positions(
+def cutoff_positions(  # noqa: PLR0913  a grid has this many numbers, all but the dates by name
     ds: NDArray[np.datetime64],
     *,
     origin: dt.date,
@@ -23,6 +25,7 @@ def cutoff_positions(
     step_size: int,
     n_windows: int,
     min_train: int,
+    begin: int = 0,
 ) -> NDArray[np.int64]:
     """Positions of the last `n_windows` complete cutoffs on the grid, in order of time.
 
@@ -39,6 +42,8 @@ def cutoff_positions(
         As in `BacktestDefinition`, in steps of the series.
     min_train : int
         Observations the first window needs, its cutoff included.
+    begin : int
+        Position of the first observation that counts as one to train on: where all covariates are known.
 
     Returns
     -------
@@ -67,10 +72,10 @@ def cutoff_positions(
         )
         raise InvalidInputError(msg)
     positions = np.arange(start, len(ds) - horizon, step_size)
-    usable = positions[positions + 1 >= min_train]
+    usable = positions[positions + 1 - begin >= min_train]
     if len(usable) < n_windows:
         # the first cutoff on the grid with enough history, then one step per further window, then the horizon
-        first = start + math.ceil(max(min_train - 1 - start, 0) / step_size) * step_size
+        first = start + math.ceil(max(begin + min_train - 1 - start, 0) / step_size) * step_size
         needed = first + (n_windows - 1) * step_size + horizon + 1
         msg = (
             f"{n_windows} windows of {horizon} steps every {step_size}, the first with {min_train} observations to "
@@ -78,6 +83,45 @@ def cutoff_positions(
         )
         raise NotEnoughDataError(msg)
     return usable[-n_windows:]
+
+
+def shared_origin(
+    recorded: Sequence[tuple[dt.date, dt.date]], dates: Sequence[NDArray[np.datetime64]]
+) -> tuple[dt.date, dt.date] | None:
+    """The grid to count on and the date to count from, one that every series has.
+
+    A recorded grid is gone on with from its origin or, where a series has not that date (a younger one, a file that
+    was cut), from the first recorded cutoff that every series has: that is on the same grid. Where there is none, a
+    new grid begins with the first date all series share.
+
+    Parameters
+    ----------
+    recorded : sequence of (date, date)
+        Each recorded grid's origin with a date on that grid, in the order to try: the origin itself first.
+    dates : sequence of array [N] of datetime64[D]
+        The dates of each series.
+
+    Returns
+    -------
+    (date, date) or None
+        The grid's origin, which identifies it, and the date to count from; None if no date is shared.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> ds = np.arange("2024-01-03", "2024-01-09", dtype="datetime64[D]")
+    >>> first, second = dt.date(2024, 1, 1), dt.date(2024, 1, 5)
+    >>> shared_origin([(first, first), (first, second)], [ds]) == (first, second)
+    True
+    """
+    shared = functools.reduce(np.intersect1d, dates)
+    if not shared.size:
+        return None
+    every = set(shared.tolist())
+    for origin, date in recorded:
+        if date in every:
+            return origin, date
+    return shared[0].item(), shared[0].item()
 
 
 def overlap(last_step: int, step_size: int) -> int:

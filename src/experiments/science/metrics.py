@@ -191,6 +191,9 @@ def scale_and_level(y: Floats) -> tuple[float, float]:
 
 
 def _require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
+    if not hasattr(frame, "columns"):
+        msg = f"{what} is {type(frame).__name__}: give the frame that Ledger.{what} returns."
+        raise InvalidInputError(msg)
     missing = [name for name in columns if name not in frame]
     if missing:
         msg = f"{what} lacks the columns {missing}; it has {list(map(str, frame.columns))}."

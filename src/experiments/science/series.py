@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from experiments.definitions import check_commodity
+from experiments.definitions import check_commodity, check_text
 from experiments.errors import InvalidInputError
+from experiments.science.frames import check_frame, clean
+from experiments.science.quirks import quirks
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    import pandas as pd
     from numpy.typing import NDArray
 
 STALE_AFTER_DAYS = 7
-"""A covariate older than this on a date of the series counts as missing there."""
+"""A covariate older than this on a date of the series counts as missing there, unless its own steps are longer."""
+
+STALE_AFTER_GAPS = 2
+"""Its own median gaps after which a covariate of longer steps is stale, so that a monthly one serves daily prices."""
+
+_FIRST_STANDS_DAYS = 366  # the first value, until a second one tells how long a step is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +40,14 @@ class Series:
         In the unit of the series; finite.
     covariates : mapping of str to array [N]
         Each covariate's last value known at each date; NaN before it begins or after it has gone stale.
+    known : tuple of str
+        Which of the covariates are known in advance; the others are observed.
+    covariate_spans : mapping of str to (date, date)
+        First and last date each covariate has a value of its own.
     frequency : str
         Length of one step, a key of `definitions.SEASON_LENGTH`.
     notes : tuple of str
-        What was done to the rows on the way in, in words.
+        What was done to the rows on the way in and what is odd about them, in words.
     """
 
     commodity: str
@@ -43,7 +56,16 @@ class Series:
     y: NDArray[np.float64]
     covariates: Mapping[str, NDArray[np.float64]]
     frequency: str
+    known: tuple[str, ...] = ()
+    covariate_spans: Mapping[str, tuple[dt.date, dt.date]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        if self.unique_id == self.commodity:
+            return f"the data of {self.commodity}"
+        return f"series {self.unique_id!r} of {self.commodity}"
 
     def dataset_version(self, covariates: tuple[str, ...]) -> str:
         """Digest of dates, values and the covariates named: equal data have an equal version."""
@@ -52,9 +74,18 @@ class Series:
             content.update(name.encode() + self.covariates[name].tobytes())
         return content.hexdigest()[:16]
 
+    def head(self, n: int) -> Series:
+        """The first `n` observations, as if nothing later had been given."""
+        covariates = {name: values[:n] for name, values in self.covariates.items()}
+        return replace(self, ds=self.ds[:n], y=self.y[:n], covariates=covariates)
+
 
 def prepare(
-    data: pd.DataFrame, *, commodity: str, covariates: Mapping[str, pd.DataFrame] | None = None
+    data: pd.DataFrame,
+    *,
+    commodity: str,
+    covariates: Mapping[str, pd.DataFrame] | None = None,
+    known_covariates: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[Series]:
     """Check a frame of prices and split it into its series.
 
@@ -64,29 +95,64 @@ def prepare(
         Columns `ds` and `y`, and `unique_id` where the commodity has several series.
     commodity : str
         What is forecast.
-    covariates : mapping of str to DataFrame, optional
-        By name, frames with `ds` and one value column; a date of the series takes the last value at or before it.
+    covariates, known_covariates : mapping of str to DataFrame, optional
+        By name, frames with `ds` and one value column; the latter are known in advance. A date of the series takes
+        the last value at or before it, unless that is older than 7 days or, where that is more, twice the median gap
+        between the covariate's dates so far. `ds` is the date from which a value is known: the mean of January is
+        dated in February, or it is a look ahead that nobody can see from the data.
 
     Raises
     ------
     InvalidInputError
-        If a column is missing, a date cannot be read or stands twice, a value is text or infinite, a row names no
-        series where others do, or no row is left.
+        If a column is missing or there twice, a date cannot be read or stands twice, a value is no number or
+        infinite, a row names no series where others do, no row is left, series differ in frequency, or a covariate
+        has no name or is given both as observed and as known.
     """
     check_commodity(commodity)
-    if covariates is not None and not isinstance(covariates, Mapping):
-        msg = f"covariates is {type(covariates).__name__}: give a dictionary of name to frame."
+    observed = check_covariates("covariates", covariates)
+    known = check_covariates("known_covariates", known_covariates)
+    if twice := sorted(set(observed) & set(known)):
+        msg = f"covariate {twice[0]!r} is given both as observed and as known in advance: it is one of them."
         raise InvalidInputError(msg)
-    frame = _clean(
-        data,
-        value="y",
-        what=f"the data of {commodity}",
-        by=["unique_id"] if "unique_id" in getattr(data, "columns", ()) else [],
-    )
-    known = {name: _clean_covariate(name, values) for name, values in (covariates or {}).items()}
-    notes = tuple(note for cleaned in (frame, *known.values()) for note in cleaned.attrs["notes"])
-    groups = frame.groupby("unique_id", sort=True) if "unique_id" in frame else [(commodity, frame)]
-    return [_one(commodity, str(unique_id), group, known, notes) for unique_id, group in groups]
+    what = f"the data of {commodity}"
+    by = ["unique_id"] if "unique_id" in check_frame(data, what).columns else []
+    frame, notes = clean(data, value="y", what=what, by=by)
+    cleaned = {name: _clean_covariate(name, values) for name, values in {**observed, **known}.items()}
+    notes += tuple(note for _, said in cleaned.values() for note in said)
+    groups = frame.groupby("unique_id", sort=True) if by else [(commodity, frame)]
+    found = []
+    for unique_id, group in groups:
+        ds = group["ds"].to_numpy().astype("datetime64[D]")
+        one = Series(
+            commodity=commodity,
+            unique_id=str(unique_id),
+            ds=ds,
+            y=group["y"].to_numpy(dtype=float),
+            covariates={name: _as_of(group["ds"], values) for name, (values, _) in cleaned.items()},
+            frequency=infer_frequency(ds),
+            known=tuple(sorted(known)),
+            covariate_spans={name: _span(values) for name, (values, _) in cleaned.items()},
+        )
+        odd = quirks(one.ds, one.y, frequency=one.frequency, what=one.called)
+        found.append(replace(one, notes=(*notes, *odd)))
+    _check_one_frequency(found)
+    return found
+
+
+def check_covariates(name: str, given: object) -> dict[str, pd.DataFrame]:
+    """The covariates of an argument, by name; None is none.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no mapping, or one of its names is no text.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        msg = f"{name} is {type(given).__name__}: give a dictionary of name to frame."
+        raise InvalidInputError(msg)
+    return {check_text(f"a name in {name}", key): frame for key, frame in given.items()}
 
 
 def infer_frequency(ds: NDArray[np.datetime64]) -> str:
@@ -109,84 +175,38 @@ def infer_frequency(ds: NDArray[np.datetime64]) -> str:
     return "irregular"
 
 
-def _one(
-    commodity: str, unique_id: str, group: pd.DataFrame, known: Mapping[str, pd.DataFrame], notes: tuple[str, ...]
-) -> Series:
-    ds = group["ds"].to_numpy().astype("datetime64[D]")
-    aligned = {name: _as_of(group["ds"], values) for name, values in known.items()}
-    return Series(
-        commodity=commodity,
-        unique_id=unique_id,
-        ds=ds,
-        y=group["y"].to_numpy(dtype=float),
-        covariates=aligned,
-        frequency=infer_frequency(ds),
-        notes=notes,
-    )
+def _check_one_frequency(found: list[Series]) -> None:
+    by_frequency: dict[str, list[str]] = {}
+    for series in found:
+        by_frequency.setdefault(series.frequency, []).append(repr(series.unique_id))
+    if len(by_frequency) > 1:
+        listed = "; ".join(f"{frequency}: {', '.join(names)}" for frequency, names in by_frequency.items())
+        msg = f"the series of {found[0].commodity} differ in frequency ({listed}): give those of one frequency."
+        raise InvalidInputError(msg)
+
+
+def _span(values: pd.DataFrame) -> tuple[dt.date, dt.date]:
+    return values["ds"].iloc[0].date(), values["ds"].iloc[-1].date()
 
 
 def _as_of(ds: pd.Series, values: pd.DataFrame) -> NDArray[np.float64]:
-    """Last value at or before each date, NaN where it is older than `STALE_AFTER_DAYS`."""
-    merged = pd.merge_asof(
-        pd.DataFrame({"ds": ds}), values, on="ds", direction="backward", tolerance=pd.Timedelta(days=STALE_AFTER_DAYS)
-    )
-    return merged.iloc[:, -1].to_numpy(dtype=float)
+    """Last value at or before each date, NaN where it has gone stale.
+
+    How long a value stands is told by the gaps up to it, never by later ones: what is known at a date does not
+    change when the covariate grows.
+    """
+    gaps = values["ds"].diff().dt.days.expanding().median()
+    stands = (STALE_AFTER_GAPS * gaps).clip(lower=STALE_AFTER_DAYS).fillna(_FIRST_STANDS_DAYS)
+    latest = np.searchsorted(values["ds"].to_numpy(), ds.to_numpy(), side="right") - 1
+    age = (ds.to_numpy() - values["ds"].to_numpy()[latest]).astype("timedelta64[D]").astype(float)
+    fresh = (latest >= 0) & (age <= stands.to_numpy()[latest])
+    return np.where(fresh, values.iloc[:, -1].to_numpy(dtype=float)[latest], np.nan)
 
 
-def _clean_covariate(name: str, values: pd.DataFrame) -> pd.DataFrame:
-    columns = [column for column in getattr(values, "columns", ["ds", name]) if column != "ds"]
+def _clean_covariate(name: str, values: object) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    frame = check_frame(values, f"covariate {name!r}")
+    columns = [column for column in frame.columns if column != "ds"]
     if len(columns) != 1:
-        msg = f"covariate {name!r} needs the column 'ds' and one value column; it has {list(map(str, values.columns))}."
+        msg = f"covariate {name!r} needs the column 'ds' and one value column; it has {list(map(str, frame.columns))}."
         raise InvalidInputError(msg)
-    return _clean(values, value=columns[0], what=f"covariate {name!r}", by=[])
-
-
-def _clean(data: pd.DataFrame, *, value: str, what: str, by: list[str]) -> pd.DataFrame:
-    """Rows with a date and a finite value, sorted; what was dropped or moved is in `attrs["notes"]`."""
-    if not isinstance(data, pd.DataFrame):
-        msg = f"{what} is a {type(data).__name__}: give a pandas DataFrame."
-        raise InvalidInputError(msg)
-    missing = [name for name in ("ds", value) if name not in data]
-    if missing:
-        msg = f"{what} lacks the column {missing[0]!r}; it has {list(map(str, data.columns))}."
-        raise InvalidInputError(msg)
-    frame = data[[*by, "ds", value]].copy()
-    for name in by:
-        if frame[name].isna().any():
-            msg = f"{what} has {int(frame[name].isna().sum())} rows without {name!r}: name the series of every row."
-            raise InvalidInputError(msg)
-        frame[name] = frame[name].astype(str)
-    notes = []
-    try:
-        if pd.api.types.is_numeric_dtype(frame["ds"]):  # pandas would count nanoseconds from 1970
-            msg = f"'ds' holds numbers ({frame['ds'].dtype})"
-            raise TypeError(msg)
-        # ISO only: pandas would otherwise guess whether 01/02/2024 is January or February
-        ds = pd.to_datetime(frame["ds"], format="ISO8601")
-        frame["ds"] = ds.dt.tz_localize(None).dt.normalize().astype("datetime64[ns]")
-        frame[value] = pd.to_numeric(frame[value]).astype(float)
-    except (ValueError, TypeError, AttributeError) as error:
-        reason = str(error).partition(" You might want to try:")[0].rstrip(".")  # pandas advises on its own arguments
-        msg = f"{what} cannot be read: {reason}. 'ds' takes dates such as 2024-01-31, {value!r} numbers."
-        raise InvalidInputError(msg) from error
-    if np.isinf(frame[value]).any():
-        first = frame.loc[np.isinf(frame[value]), "ds"].iloc[0]
-        msg = f"{what} has an infinite value on {first.date()}: correct or remove that row."
-        raise InvalidInputError(msg)
-    empty = frame[["ds", value]].isna().any(axis=1)
-    if empty.any():
-        notes.append(f"{int(empty.sum())} of {len(frame)} rows without a date or value left out of {what}")
-        frame = frame[~empty]
-    if frame.empty:
-        msg = f"{what} has no row with a date and a value."
-        raise InvalidInputError(msg)
-    twice = frame.duplicated([*by, "ds"])
-    if twice.any():
-        msg = f"{what} has {int(twice.sum())} dates twice, the first {frame.loc[twice, 'ds'].iloc[0].date()}."
-        raise InvalidInputError(msg)
-    dates = frame.groupby(by)["ds"] if by else frame["ds"]
-    if (dates.diff() < pd.Timedelta(0)).any():
-        notes.append(f"rows of {what} sorted by date")
-    frame = frame.sort_values([*by, "ds"], ignore_index=True)
-    frame.attrs["notes"] = notes
-    return frame
+    return clean(frame, value=columns[0], what=f"covariate {name!r}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,12 @@ class TrainingWindow:
         Values, in the unit of the series; finite.
     x : array [N, K] of float
         Covariates as they were known at each date; NaN where a covariate was not available yet.
+    x_future : array [H, K] of float
+        Covariates known in advance, at the dates of the steps 1..H; NaN in the columns of observed ones.
     covariates : tuple of K str
         Names of the columns of `x`: exactly those the variant asks for.
+    known : tuple of str
+        Which of the covariates are known in advance; the others are observed up to the cutoff.
     horizon : int
         Steps to forecast, H.
     season_length : int
@@ -35,7 +39,9 @@ class TrainingWindow:
     ds: NDArray[np.datetime64]
     y: NDArray[np.float64]
     x: NDArray[np.float64]
+    x_future: NDArray[np.float64]
     covariates: tuple[str, ...]
+    known: tuple[str, ...]
     horizon: int
     season_length: int
     seed: int
@@ -48,11 +54,16 @@ FitFunction = Callable[..., Predict]
 """`fit(window, **params) -> predict`: fits on a `TrainingWindow`, returns what forecasts from it."""
 
 
+ALL_COVARIATES = ("*",)
+"""As the covariates of a variant: all that are given, whatever their names."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelVariant:
     """One entry of the registry: a function with its parameters, under a name and a version.
 
-    `experiment_tags` carries `feature_set`, `complexity` and `production_candidate`.
+    `covariates` names those the function is given, or is `ALL_COVARIATES`; `experiment_tags` carries `feature_set`,
+    `complexity` and `production_candidate`.
     """
 
     name: str
@@ -62,3 +73,7 @@ class ModelVariant:
     covariates: tuple[str, ...] = ()
     version: str = "v1"
     experiment_tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def given(self, covariates: Iterable[str]) -> ModelVariant:
+        """The variant as it runs when these covariates are given: with `ALL_COVARIATES` by name."""
+        return replace(self, covariates=tuple(sorted(covariates))) if self.covariates == ALL_COVARIATES else self

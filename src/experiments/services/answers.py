@@ -30,8 +30,8 @@ class Choice:
     leaderboard: pd.DataFrame | None
 
 
-def choices(ledger: Ledger, commodity: str) -> list[Choice]:
-    """Choose the model for each series of a commodity from the leaderboard of its latest backtest.
+def choices(ledger: Ledger, commodity: str, backtest_id: str | None = None) -> list[Choice]:
+    """Choose the model for each series of a commodity from the leaderboard of a backtest: by default the latest.
 
     A model is chosen over naive only where its Holm-adjusted p-value says so; else naive is the choice.
     Where callers reported all figures there is nothing to test: their best one is named, as theirs.
@@ -40,15 +40,17 @@ def choices(ledger: Ledger, commodity: str) -> list[Choice]:
     ----------
     ledger : Ledger
     commodity : str
+    backtest_id : str, optional
+        By default the backtest on the latest data.
 
     Raises
     ------
     NotFoundError
-        If the commodity is not in the ledger.
+        If the commodity, or a backtest of it, is not in the ledger.
     """
     if ledger.backtests(commodity).empty:
         return [_reported(ledger, commodity)]
-    boards = ledger.leaderboard(commodity).groupby("unique_id", sort=True)
+    boards = ledger.leaderboard(commodity, backtest_id).groupby("unique_id", sort=True)
     return [_tested(board.reset_index(drop=True), commodity, str(unique_id)) for unique_id, board in boards]
 
 
@@ -69,6 +71,9 @@ def choose(ledger: Ledger, commodity: str, unique_id: str | None = None) -> Choi
     InvalidInputError
         If the commodity has several series and none is named.
     """
+    if not hasattr(ledger, "leaderboard"):
+        msg = f"ledger is {ledger!r}: give what experiments.connect returns."
+        raise InvalidInputError(msg)
     found = {choice.unique_id: choice for choice in choices(ledger, commodity)}
     if unique_id is None and len(found) > 1:
         msg = f"{commodity} has several series: name one of {', '.join(found)} as unique_id."
@@ -142,7 +147,8 @@ def _how_long(row: pd.Series[Any], more: int) -> str:
 
 
 def _steps(row: pd.Series[Any]) -> str:
-    return f"{int(row['forecast_horizon_days'])} {row['frequency']}s"
+    horizon, frequency = int(row["forecast_horizon_days"]), str(row["frequency"])
+    return f"{horizon} {'step' if frequency == 'irregular' else frequency}{'' if horizon == 1 else 's'}"
 
 
 def _p(value: float) -> str:

@@ -6,17 +6,18 @@ import os
 import time
 import warnings
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import SEASON_LENGTH, BacktestDefinition
-from experiments.errors import InvalidInputError, NotEnoughDataError, unknown
+from experiments.definitions import SEASON_LENGTH, BacktestDefinition, check_count, check_text
+from experiments.errors import InvalidInputError, NotEnoughDataError
 from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
-from experiments.science.grid import cutoff_positions
+from experiments.science.grid import cutoff_positions, shared_origin
 from experiments.science.metrics import scale_and_level
-from experiments.science.models import BASELINE_MODELS, code_fingerprint
-from experiments.science.series import Series, prepare
+from experiments.science.models import choose, code_fingerprint
+from experiments.science.series import Series, check_covariates, prepare
+from experiments.science.span import Span, covered_span
 from experiments.services.evaluation import evaluation_key
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
@@ -24,7 +25,7 @@ from experiments.services.progress import progress_bar
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     import pandas as pd
 
@@ -38,7 +39,8 @@ class BacktestResult:
     """What a backtest did.
 
     `experiment_ids` maps (variant, series) to its evaluation; `n_fits` counts the windows fitted now,
-    `n_reused` those whose forecasts the ledger held already; `notes` say what was left out and why.
+    `n_reused` those whose forecasts the ledger held already; `notes` say, a line each, what is odd about the data,
+    what was left out and why.
     """
 
     definition: BacktestDefinition
@@ -81,18 +83,21 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     commodity: str,
     models: Sequence[str] | None = None,
     covariates: Mapping[str, pd.DataFrame] | None = None,
+    known_covariates: Mapping[str, pd.DataFrame] | None = None,
     horizon: int = 14,
     n_windows: int = 40,
     step_size: int | None = None,
     train_size: int | None = 1000,
     seed: int = DEFAULT_SEED,
-    ledger: Ledger | None = None,
+    data_version: str | None = None,
+    ledger: Ledger | Callable[[], Ledger] | None = None,
     progress: bool = True,
 ) -> BacktestResult:
     """Walk variants forward over the windows of a series and log every window to the ledger.
 
     An evaluation the ledger holds already (same variant, code, data and definition) is not made again, and a window
-    whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again.
+    whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again. Windows are
+    confined to where all the covariates given are known, the same for every variant.
 
     Parameters
     ----------
@@ -101,15 +106,21 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     commodity : str
         What is forecast, such as "Coffee".
     models : sequence of str, optional
-        Variants of the registry; by default all whose covariates are given.
+        Variants of the registry; by default all whose covariates are given, each fit once.
     covariates : mapping of str to DataFrame, optional
-        By name, frames with `ds` and one value column; known up to each cutoff, not beyond.
+        By name, frames with `ds` and one value column; observed, that is known up to each cutoff and not beyond.
+        `ds` is the date from which a value is known, see `science.series.prepare`.
+    known_covariates : mapping of str to DataFrame, optional
+        The same, known in advance at every date they have, such as a calendar or a tariff.
     horizon, n_windows, step_size, train_size
         As in `BacktestDefinition`; `step_size` is the horizon by default.
     seed : int
         Seed handed to every model.
-    ledger : Ledger, optional
-        By default the one opened last, else the default one.
+    data_version : str, optional
+        The caller's name of the data, recorded with every evaluation; another name is another evaluation.
+    ledger : Ledger or callable, optional
+        By default the one opened last, else the default one. A callable is asked for it once everything is checked
+        that needs none.
     progress : bool
         Whether to show a progress bar on standard error.
 
@@ -118,28 +129,60 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     InvalidInputError
         If the data or a setting cannot be used; nothing was fitted or written.
     NotEnoughDataError
-        If the series is too short for the windows.
+        If a series, or what the covariates cover of it, is too short for the windows.
     NotFoundError
         If a model is not in the registry.
     """
     started = time.perf_counter()
-    variants, notes = _choose(models, covariates or {})
-    series = prepare(data, commodity=commodity, covariates=covariates)
-    ledger = ledger or current()
-    step_size = horizon if step_size is None else step_size
-    origin = ledger.grid_origin(commodity, series[0].frequency, step_size) or series[0].ds[0].item()
+    seed = check_count("seed", seed, least=0)
+    if data_version is not None:
+        check_text("data_version", data_version)
+    observed = check_covariates("covariates", covariates)
+    in_advance = check_covariates("known_covariates", known_covariates)
+    variants, left_out = choose(models, [*observed, *in_advance])
+    series = prepare(data, commodity=commodity, covariates=observed, known_covariates=in_advance)
     definition = BacktestDefinition(
         commodity=commodity,
         frequency=series[0].frequency,
         horizon=horizon,
-        step_size=step_size,
+        step_size=horizon if step_size is None else step_size,
         n_windows=n_windows,
         train_size=train_size,
-        grid_origin=origin,
-        covariates=dict.fromkeys(sorted(covariates or {}), "observed"),
+        covariates={name: "known" if name in in_advance else "observed" for name in sorted([*observed, *in_advance])},
     )
-    plans = [plan for one in series for plan in _plan(one, variants, definition, seed)]
-    recorded = {_key(plan): ledger.recorder.recorded(commodity, _evaluation_key(plan, definition)) for plan in plans}
+    min_train = _min_train(definition)
+    spans = [covered_span(one, definition.horizon) for one in series]
+    # nothing above needs the ledger: what is refused there leaves none behind
+    ledger = (ledger() if callable(ledger) else ledger) or current()
+    definition, counted_from, begun = _on_grid(definition, spans, ledger)
+    plans, notes = [], []
+    for one, span in zip(series, spans, strict=True):
+        positions = _positions(span, definition, counted_from, min_train)
+        told = [*one.notes, *_end_note(one, span, positions, definition), *begun]
+        notes += told
+        for variant in variants:
+            config = _config(variant, span.series, definition, seed)
+            config |= {"data_version": data_version, "data_notes": "; ".join(told) or None}
+            plans.append(_Plan(variant=variant, series=span.series, positions=positions, config=config))
+    ids, n_fits = _walk(plans, definition, ledger, seed=seed, progress=progress)
+    return BacktestResult(
+        definition=definition,
+        experiment_ids=ids,
+        leaderboard=ledger.leaderboard(commodity, definition.backtest_id),
+        n_fits=n_fits,
+        n_reused=len(plans) * definition.n_windows - n_fits,
+        seconds=time.perf_counter() - started,
+        notes=tuple(dict.fromkeys([*notes, *left_out])),
+    )
+
+
+def _walk(
+    plans: Sequence[_Plan], definition: BacktestDefinition, ledger: Ledger, *, seed: int, progress: bool
+) -> tuple[dict[tuple[str, str], str], int]:
+    """Fit what is not recorded and log every window; returns the evaluations' ids and how many windows were fitted."""
+    recorded = {
+        _key(plan): ledger.recorder.recorded(definition.commodity, _evaluation_key(plan, definition)) for plan in plans
+    }
     ids = {key: found for key, found in recorded.items() if found is not None}
     todo = [plan for plan in plans if _key(plan) not in ids]
     tasks = [_Task.of(plan, position, definition, seed) for plan in todo for position in plan.positions]
@@ -157,43 +200,12 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         except BaseException:
             ledger.recorder.discard(ids.values())
             raise
-    return BacktestResult(
-        definition=definition,
-        experiment_ids={key: ids[key] for key in map(_key, plans)},
-        leaderboard=ledger.leaderboard(commodity, definition.backtest_id),
-        n_fits=len(to_fit),
-        n_reused=len(plans) * n_windows - len(to_fit),
-        seconds=time.perf_counter() - started,
-        notes=(*series[0].notes, *notes),
-    )
+    return {key: ids[key] for key in map(_key, plans)}, len(to_fit)
 
 
-def _choose(models: Sequence[str] | None, covariates: Mapping[str, Any]) -> tuple[list[ModelVariant], list[str]]:
-    """The variants to run, and in words those left out because a covariate was not given."""
-    models = [models] if isinstance(models, str) else models
-    for name in models or ():
-        if name not in BASELINE_MODELS:
-            raise unknown("model", name, BASELINE_MODELS)
-    asked = [BASELINE_MODELS[name] for name in dict.fromkeys(models if models is not None else BASELINE_MODELS)]
-    if not asked:
-        msg = f"no model was named; the registry has {', '.join(sorted(BASELINE_MODELS))}."
-        raise InvalidInputError(msg)
-    lacking = {
-        variant.name: [name for name in variant.covariates if name not in covariates]
-        for variant in asked
-        if not set(variant.covariates) <= set(covariates)
-    }
-    if models is not None and lacking:
-        name, missing = next(iter(lacking.items()))
-        given = ", ".join(covariates) or "none"
-        msg = f"{name} needs the covariate {missing[0]!r}; given: {given}."
-        raise InvalidInputError(msg)
-    notes = [f"{name} left out: the covariate {missing[0]} was not given" for name, missing in lacking.items()]
-    return [variant for variant in asked if variant.name not in lacking], notes
-
-
-def _plan(series: Series, variants: Sequence[ModelVariant], definition: BacktestDefinition, seed: int) -> list[_Plan]:
-    season_length = SEASON_LENGTH[series.frequency]
+def _min_train(definition: BacktestDefinition) -> int:
+    """Observations the first window needs to train on."""
+    season_length = SEASON_LENGTH[definition.frequency]
     min_train = max(30, 3 * definition.horizon, 2 * season_length)
     if definition.train_size is not None and definition.train_size < min_train:
         msg = (
@@ -201,34 +213,59 @@ def _plan(series: Series, variants: Sequence[ModelVariant], definition: Backtest
             f"{season_length} needs at least {min_train} observations to train on."
         )
         raise NotEnoughDataError(msg)
-    positions = cutoff_positions(
-        series.ds,
-        origin=_origin(definition),
-        horizon=definition.horizon,
-        step_size=definition.step_size,
-        n_windows=definition.n_windows,
-        min_train=min_train,
-    )
-    return [
-        _Plan(
-            variant=variant,
-            series=series,
-            positions=tuple(int(position) for position in positions),
-            config=_config(variant, series, definition, seed),
-        )
-        for variant in variants
-    ]
+    return min_train
 
 
-def _origin(definition: BacktestDefinition) -> dt.date:
-    if definition.grid_origin is None:
-        msg = "the backtest has no grid origin: only a loop of the caller goes without."
+def _on_grid(
+    definition: BacktestDefinition, spans: Sequence[Span], ledger: Ledger
+) -> tuple[BacktestDefinition, dt.date, list[str]]:
+    """The definition with its grid's origin, the date to count from, and in words that a new grid was begun."""
+    recorded = ledger.grid_origins(definition.commodity, definition.frequency, definition.step_size)
+    found = shared_origin(recorded, [span.series.ds for span in spans])
+    if found is None:
+        listed = "; ".join(f"{one.unique_id} from {one.ds[0]} to {one.ds[-1]}" for one in (s.series for s in spans))
+        msg = f"the series of {definition.commodity} have no date in common ({listed}): give those that overlap."
         raise InvalidInputError(msg)
-    return definition.grid_origin
+    origin, counted_from = found
+    notes = []
+    if recorded and origin not in {known for known, _ in recorded}:
+        notes.append(
+            f"no cutoff recorded earlier is a date of every series: the grid starts anew on {origin}, and its windows "
+            "are compared with none before"
+        )
+    return replace(definition, grid_origin=origin), counted_from, notes
+
+
+def _positions(span: Span, definition: BacktestDefinition, counted_from: dt.date, min_train: int) -> tuple[int, ...]:
+    series = span.series
+    try:
+        positions = cutoff_positions(
+            series.ds,
+            origin=counted_from,
+            horizon=definition.horizon,
+            step_size=definition.step_size,
+            n_windows=definition.n_windows,
+            min_train=min_train,
+            begin=span.begin,
+        )
+    except NotEnoughDataError as error:
+        why = "".join(f" {reason}." for reason in (span.begin_reason, span.end_reason) if reason)
+        msg = f"{series.called}: {error}{why}"
+        raise NotEnoughDataError(msg) from error
+    return tuple(int(position) for position in positions)
+
+
+def _end_note(series: Series, span: Span, positions: Sequence[int], definition: BacktestDefinition) -> list[str]:
+    """In words the windows that a covariate's end removed, if any."""
+    more = (len(series.ds) - 1 - definition.horizon - positions[-1]) // definition.step_size
+    if span.end_reason is None or not more:
+        return []
+    last, own = series.ds[positions[-1]], series.ds[positions[-1] + more * definition.step_size]
+    return [f"windows of {series.called} end with the cutoff {last}, not {own}: {span.end_reason}"]
 
 
 def _config(variant: ModelVariant, series: Series, definition: BacktestDefinition, seed: int) -> dict[str, Any]:
-    """The hook's `config` of one evaluation."""
+    """The hook's `config` of one evaluation; the series ends with the last actual a window can reach."""
     return {
         "commodity": series.commodity,
         "unique_id": series.unique_id,

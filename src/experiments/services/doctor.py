@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import ExperimentsError
-from experiments.services.ledger import DEFAULT_PATH, connect
+from experiments.services.ledger import connect, ledger_folder
 from experiments.services.provenance import capture
 from experiments.storage import catalog
+from experiments.storage import engine as engines
+from experiments.storage.spark import OLDEST_JAVA, java_version
+from experiments.storage.sql_files import names
 
 OPTIONAL_MODELS = {"statsforecast": "auto_arima", "xgboost-cpu": "xgboost"}
 """Packages of the extra `models`, and what needs them."""
+
+
+NEVER_ON_A_WORKSPACE = (
+    "its code was run against a stand-in only (local Spark; the bundle checked offline), never on a real workspace"
+)
+"""What is said wherever Databricks is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +35,17 @@ class Finding:
     detail: str
 
 
-def examine(path: str | Path | None = None) -> list[Finding]:
+def examine(path: str | Path | None = None, *, engine: str | None = None) -> list[Finding]:
     """Look at Python, packages, engine, ledger, Java and git; changes nothing and creates nothing.
 
     Parameters
     ----------
     path : str or Path, optional
         The ledger's folder, as for `connect`.
+    engine : str, optional
+        As for `connect`.
     """
-    folder = Path(path or os.environ.get("EXPERIMENTS_PATH") or DEFAULT_PATH)
+    name = engines.choose(engine)
     provenance = capture()
     packages: dict[str, str] = provenance.environment["packages"]
     findings = [
@@ -44,8 +53,8 @@ def examine(path: str | Path | None = None) -> list[Finding]:
         Finding(what="machine", state="ok", detail=provenance.hardware_config),
         Finding(what="packages", state="ok", detail=", ".join(f"{name} {number}" for name, number in packages.items())),
         *_missing_models(packages),
-        *_ledger(folder),
-        _java(),
+        *(_managed() if name == "databricks" else _ledger(ledger_folder(path), name)),
+        _java(needed=name == "spark"),
     ]
     commit = provenance.git_commit
     state = " with uncommitted changes" if provenance.git_dirty else ""
@@ -66,27 +75,29 @@ def _missing_models(packages: dict[str, str]) -> list[Finding]:
     ]
 
 
-def _ledger(folder: Path) -> list[Finding]:
-    """Start the engine over the ledger, where there is one."""
-    missing = catalog.missing_tables(folder / "experiments")
-    if missing and len(missing) < len(catalog.names("tables")):
-        detail = f"{folder} lacks {', '.join(missing)}: 'experiments init' makes what is missing"
-        return [Finding(what="ledger", state="wrong", detail=detail)]
+def _managed() -> list[Finding]:
+    """On Databricks: what is known of that engine."""
+    return [Finding(what="engine", state="note", detail=f"databricks: {NEVER_ON_A_WORKSPACE}")]
+
+
+def _ledger(folder: Path, engine: str) -> list[Finding]:
+    """Start the engine over the ledger, where there is one that needs nothing done to it."""
+    schema = folder / "experiments"
+    missing = catalog.missing_tables(schema)
+    if len(missing) == len(names("tables")):
+        return [_place_for(folder)]
     if missing:
-        parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            return [
-                Finding(
-                    what="ledger",
-                    state="wrong",
-                    detail=f"{folder} cannot be made: {parent} is not a folder to write in",
-                )
-            ]
-        detail = f"none at {folder} yet: 'experiments init' makes one"
-        return [Finding(what="ledger", state="note", detail=detail)]
+        older = catalog.VERSIONS in missing and catalog.is_ledger_folder(schema)
+        why = (
+            "it was made by an older version; the next command brings it up to date"
+            if older
+            else "run 'experiments init'"
+        )
+        detail = f"{folder} lacks {', '.join(missing)}: {why}"
+        return [Finding(what="ledger", state="note" if older else "wrong", detail=detail)]
     started = time.perf_counter()
     try:
-        with connect(folder, create=False) as ledger:
+        with connect(folder, engine=engine, create=False) as ledger:
             commodities = ledger.commodities()
             seconds = time.perf_counter() - started
     except ExperimentsError as error:
@@ -95,18 +106,24 @@ def _ledger(folder: Path) -> list[Finding]:
         return [Finding(what="engine", state="wrong", detail=f"{type(error).__name__}: {str(error).splitlines()[0]}")]
     held = f"holds {', '.join(commodities)}" if commodities else "is empty"
     return [
-        Finding(what="engine", state="ok", detail=f"sail, started and answered in {seconds:.1f} s"),
+        Finding(what="engine", state="ok", detail=f"{engine}, started and answered in {seconds:.1f} s"),
         Finding(what="ledger", state="ok", detail=f"{folder} {held}"),
     ]
 
 
-def _java() -> Finding:
-    java = shutil.which("java")
-    if java is None:
-        return Finding(what="java", state="note", detail="not found; the embedded engine needs none")
-    try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
-        detail = done.stderr.splitlines()[0]
-    except (OSError, subprocess.SubprocessError, IndexError) as error:
-        return Finding(what="java", state="note", detail=f"{java} does not run: {error}")
-    return Finding(what="java", state="ok", detail=f"{detail}; the embedded engine needs none")
+def _place_for(folder: Path) -> Finding:
+    """Whether a ledger can be made where there is none."""
+    parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        detail = f"{folder} cannot be made: {parent} is not a folder to write in"
+        return Finding(what="ledger", state="wrong", detail=detail)
+    return Finding(what="ledger", state="note", detail=f"none at {folder} yet: 'experiments init' makes one")
+
+
+def _java(*, needed: bool) -> Finding:
+    version = java_version()
+    who = f"the engine spark needs {OLDEST_JAVA} or newer, sail none"
+    if version is None:
+        return Finding(what="java", state="wrong" if needed else "note", detail=f"none that runs; {who}")
+    old = version < OLDEST_JAVA
+    return Finding(what="java", state="wrong" if needed and old else "ok", detail=f"{version}; {who}")

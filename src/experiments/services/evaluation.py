@@ -13,6 +13,7 @@ from experiments.errors import ConflictError, InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.science.grid import observed_overlap, overlap
 from experiments.science.metrics import score, window_scores
+from experiments.services.links import configured_links
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -115,6 +116,14 @@ class Evaluation:
         """Digest of what makes two evaluations the same."""
         return evaluation_key(self.model_name, self.config, self.definition, list(self.windows))
 
+    @property
+    def links(self) -> dict[str, str]:
+        """`dashboard_url` and `model_path` where the environment has a template for them."""
+        names = {"experiment_id": self.experiment_id, "model_name": self.model_name}
+        return configured_links(
+            names | {"commodity": self.config.commodity, "backtest_id": self.definition.backtest_id}
+        )
+
     def rows(self, provenance: Provenance, *, now: dt.datetime) -> dict[str, list[Row]]:
         """The rows of every table, `model_runs` last."""
         ordered = [self.windows[cutoff] for cutoff in sorted(self.windows)]
@@ -159,7 +168,8 @@ class Evaluation:
         }
 
     def _run_row(self, ordered: list[Window], provenance: Provenance) -> Row:
-        config, definition = self.config, self.definition
+        config, definition, links = self.config, self.definition, self.links
+        seconds = _total_seconds(ordered)
         good = [window for window in ordered if not window.failed]
         status = "failed" if not good else "completed"
         if good and config.n_windows is not None and len(ordered) < config.n_windows:
@@ -178,13 +188,15 @@ class Evaluation:
             "training_end_date": ordered[-1].cutoff,
             "forecast_horizon_days": definition.horizon,
             "commodity": config.commodity,
-            "execution_time_seconds": _total_seconds(ordered),
+            "execution_time_seconds": seconds,
+            "cost_estimate_usd": provenance.cost(seconds),
             "hardware_config": provenance.hardware_config,
             "databricks_cluster_id": provenance.databricks_cluster_id,
-            "model_path": config.model_path,
-            "dashboard_url": config.dashboard_url,
+            "model_path": config.model_path or links.get("model_path"),
+            "dashboard_url": config.dashboard_url or links.get("dashboard_url"),
             "run_by": config.run_by or provenance.run_by,
             "notes": config.notes,
+            "data_notes": config.data_notes,
             "is_production": False,
             "unique_id": config.unique_id or config.commodity,
             "status": status,

@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import check_identifier
-from experiments.errors import EngineError, NotFoundError, unknown
+from experiments.definitions import check_commodity, check_identifier
+from experiments.errors import EngineError, InvalidInputError, NotFoundError, unknown
 from experiments.services.recorder import Recorder
-from experiments.storage import catalog, engine, table
+from experiments.storage import catalog as tables
+from experiments.storage import engine as engines
+from experiments.storage import table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,11 +34,14 @@ class Ledger:
     they have.
     """
 
-    def __init__(self, running: engine.Engine, *, path: Path, schema: str, created: Sequence[str]) -> None:
+    def __init__(
+        self, running: engines.Engine, *, path: Path | None, catalog: str, schema: str, created: Sequence[str]
+    ) -> None:
         self.path = path
+        self.where = f"{catalog}.{schema}" if path is None else str(path)
         self.schema = schema
         self.created = tuple(created)
-        self._engine: engine.Engine | None = running
+        self._engine: engines.Engine | None = running
         self._recorder = Recorder(running)
 
     @property
@@ -99,7 +104,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        return self._of("backtests_of", commodity)
+        return self._of("backtests_of", check_commodity(commodity))
 
     def best(self, commodity: str) -> pd.DataFrame:
         """The variants of a commodity that beat naive, best first: the view `best_models`.
@@ -109,7 +114,7 @@ class Ledger:
         NotFoundError
             If the commodity is not in the ledger.
         """
-        return self._of("best_of", commodity)
+        return self._of("best_of", check_commodity(commodity))
 
     def history(self, commodity: str | None = None) -> pd.DataFrame:
         """The scale of experimentation: the view `experiment_history`.
@@ -139,14 +144,26 @@ class Ledger:
         """The windows of one evaluation: what `evaluate` needs beside its forecasts, errors and seconds."""
         return self._select("stored_windows", experiment_id=experiment_id)
 
+    def read_table(self, name: str, version: int | None = None) -> pd.DataFrame:
+        """A Delta table of the engine's catalog, by its name of one to three parts, at a version if one is given.
+
+        Raises
+        ------
+        InvalidInputError
+            If a part is not an identifier.
+        NotFoundError
+            If there is no such table, or no such version of it.
+        """
+        return table.read_named(self._running, name, version)
+
     def commodities(self) -> list[str]:
         """The commodities in the ledger."""
         return [str(name) for name in self._select("commodities")["commodity"]]
 
-    def grid_origin(self, commodity: str, frequency: str, step_size: int) -> dt.date | None:
-        """The origin of the grid a commodity's windows lie on; None before the first backtest."""
+    def grid_origins(self, commodity: str, frequency: str, step_size: int) -> list[tuple[dt.date, dt.date]]:
+        """The grids a commodity's windows lie on, each origin with a date to count from, in the order to try."""
         found = self._select("grid_origin", commodity=commodity, frequency=frequency, step_size=step_size)
-        return None if found.empty else found["grid_origin"].iloc[0]
+        return list(zip(found["grid_origin"], found["counted_from"], strict=True))
 
     def close(self) -> None:
         """Record what is still open and stop the engine; a second call does nothing."""
@@ -168,7 +185,7 @@ class Ledger:
         self.close()
 
     @property
-    def _running(self) -> engine.Engine:
+    def _running(self) -> engines.Engine:
         if self._engine is None:
             msg = "this ledger is closed: connect again."
             raise EngineError(msg)
@@ -179,58 +196,103 @@ class Ledger:
 
     def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
         """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""
+        if commodity is not None:
+            check_commodity(commodity)
         found = self._select(name, commodity=commodity)
         if found.empty and commodity is not None and commodity not in (known := self.commodities()):
             raise unknown("commodity", commodity, known)
         return found
 
 
-def connect(path: str | Path | None = None, *, schema: str = "experiments", create: bool = True) -> Ledger:
-    """Open the ledger in a folder, creating its tables where there are none.
+def connect(
+    path: str | Path | None = None,
+    *,
+    schema: str = "experiments",
+    catalog: str = engines.CATALOG,
+    engine: str | None = None,
+    create: bool = True,
+) -> Ledger:
+    """Open the ledger in a folder, creating its tables where there are none and bringing older ones up to date.
 
     Parameters
     ----------
     path : str or Path, optional
-        The folder; by default the environment variable EXPERIMENTS_PATH, else "ledger".
+        The folder; by default the environment variable EXPERIMENTS_PATH, else "ledger". On Databricks there is none:
+        the catalog manages the tables.
     schema : str
         Schema of the tables.
+    catalog : str
+        Catalog of the schema. A local Spark has one of its own: there the names have two parts.
+    engine : str, optional
+        "sail" (embedded, no JVM), "spark" (the active session, else a local one) or "databricks"; by default the
+        environment variable EXPERIMENTS_ENGINE, else Databricks inside its runtime, else Sail.
     create : bool
         Whether to create a ledger where there is none.
 
     Raises
     ------
     InvalidInputError
-        If the schema is not an identifier.
+        If catalog or schema is not an identifier, or the path is no path.
     NotFoundError
-        If there is no ledger and `create` is false.
+        If there is no ledger and `create` is false, or no such engine.
     EngineError
-        If the folder cannot be written or the engine not started.
+        If the folder cannot be written, the engine not started, or the tables belong to something else or to a newer
+        version of this program.
     """
-    folder = Path(path or os.environ.get("EXPERIMENTS_PATH") or DEFAULT_PATH)
+    name = engines.choose(engine)
     check_identifier("schema", schema)
-    if not create and catalog.missing_tables(folder / schema):
-        msg = f"there is no ledger at {folder / schema}: make one with 'experiments init' or 'experiments demo'."
-        raise NotFoundError(msg)
+    check_identifier("catalog", catalog)
+    folder = None if name == "databricks" else _folder(path, schema=schema, create=create)
+    running = engines.start(name, folder, catalog=catalog, schema=schema)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"the ledger's folder {folder} cannot be made: {error.strerror}. Choose another path."
-        raise EngineError(msg) from error
-    if not os.access(folder, os.W_OK):
-        msg = f"the ledger's folder {folder} cannot be written. Choose another path."
-        raise EngineError(msg)
-    running = engine.start(folder, schema=schema)
-    try:
-        created = catalog.open_tables(running)
-    except Exception:
+        if not create and not tables.is_ledger(running):
+            raise _no_ledger(f"{catalog}.{schema}")
+        created = tables.open_tables(running)
+    except BaseException:
         running.close()
         raise
     # registered after the engine's own clean-up, so run before it
     atexit.unregister(_close_all)
     atexit.register(_close_all)
-    ledger = Ledger(running, path=folder, schema=schema, created=created)
+    ledger = Ledger(running, path=folder, catalog=catalog, schema=schema, created=created)
     _open_ledgers.append(ledger)
     return ledger
+
+
+def ledger_folder(path: str | Path | None) -> Path:
+    """The folder meant: the one given, else EXPERIMENTS_PATH, else "ledger".
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no path.
+    """
+    chosen = path or os.environ.get("EXPERIMENTS_PATH") or DEFAULT_PATH
+    if not isinstance(chosen, str | os.PathLike):
+        msg = f"path is {chosen!r}: give the folder of the ledger, as text or a Path."
+        raise InvalidInputError(msg)
+    return Path(chosen)
+
+
+def _folder(path: str | Path | None, *, schema: str, create: bool) -> Path:
+    """The ledger's folder, made and writable; one that is to be there already is looked for first."""
+    folder = ledger_folder(path)
+    try:
+        if not create and not tables.is_ledger_folder(folder / schema):
+            raise _no_ledger(str(folder / schema))
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"the ledger's folder {folder} cannot be made: {reason}. Choose another path."
+        raise EngineError(msg) from error
+    if not os.access(folder, os.W_OK):
+        msg = f"the ledger's folder {folder} cannot be written. Choose another path."
+        raise EngineError(msg)
+    return folder
+
+
+def _no_ledger(where: str) -> NotFoundError:
+    return NotFoundError(f"there is no ledger at {where}: make one with 'experiments init' or 'experiments demo'.")
 
 
 def current(schema: str = "experiments") -> Ledger:

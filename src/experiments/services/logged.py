@@ -14,7 +14,7 @@ from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 from experiments.science.metrics import scale_and_level
 from experiments.services.rows import as_mapping, convert
-from experiments.storage.catalog import columns
+from experiments.storage.sql_files import columns
 
 _CONFIG_KINDS = {column.name: column.type for column in columns("model_runs")} | {
     "covariates": "map<string, string>",
@@ -66,6 +66,7 @@ class EvaluationConfig:
     training_start_date: dt.date | None = None
     data_as_of: dt.date | None = None
     data_version: str | None = None
+    data_notes: str | None = None
     dataset_version: str | None = None
     random_seed: int | None = None
     code_fingerprint: str | None = None

@@ -9,9 +9,13 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.identity import digest
+from experiments.services.prices import usd_per_hour
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PACKAGES = (
     "arch",
@@ -52,7 +56,14 @@ class Provenance:
     hardware_config: str
     run_by: str
     databricks_cluster_id: str | None
+    usd_per_core_hour: float | None
     environment: dict[str, Any]
+
+    def cost(self, seconds: float | None) -> float | None:
+        """What fits of so many seconds cost, US dollars: one fit occupies one core of the machine it runs on."""
+        if seconds is None or self.usd_per_core_hour is None:
+            return None
+        return seconds / 3600 * self.usd_per_core_hour
 
     @property
     def environment_id(self) -> str:
@@ -60,10 +71,24 @@ class Provenance:
         return str(self.environment["environment_id"])
 
 
-def capture() -> Provenance:
-    """Take the snapshot of this process: the environment once, the state of the code anew."""
-    snapshot = _environment()
+def capture(cluster: Mapping[str, str] | None = None) -> Provenance:
+    """Take the snapshot of this process: the environment once, the state of the code anew.
+
+    Parameters
+    ----------
+    cluster : mapping, optional
+        On Databricks, what its session tells of the cluster: `clusterId`, `driverNodeType`, `clusterNodeType`,
+        `clusterWorkers`; nothing else is recorded. It is empty on serverless compute, which tells nothing.
+
+    Raises
+    ------
+    InvalidInputError
+        If the user's prices cannot be read.
+    """
+    machine = _machine(cluster)
+    snapshot = _environment(_hardware(cluster, machine))
     commit, branch, dirty = _code()
+    price = usd_per_hour(machine)
     return Provenance(
         git_commit=commit,
         git_branch=branch,
@@ -71,18 +96,19 @@ def capture() -> Provenance:
         python_version=snapshot["python_version"],
         hardware_config=snapshot["hardware_config"],
         run_by=_user(),
-        databricks_cluster_id=None,
+        databricks_cluster_id=(cluster or {}).get("clusterId"),
+        usd_per_core_hour=None if price is None else price / (os.cpu_count() or 1),
         environment=snapshot,
     )
 
 
 @cache
-def _environment() -> dict[str, Any]:
+def _environment(hardware: str) -> dict[str, Any]:
     """A row of `environments`, but for the time."""
     snapshot: dict[str, Any] = {
         "python_version": platform.python_version(),
         "platform": platform.platform(),
-        "hardware_config": _hardware(),
+        "hardware_config": hardware,
         "packages": {name: found for name in PACKAGES if (found := _installed(name))},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
@@ -117,11 +143,24 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _hardware() -> str:
+def _machine(cluster: Mapping[str, str] | None) -> str:
+    """The kind of machine this process runs on, under the name prices go by: on a cluster, its driver."""
+    if cluster is None:
+        return "local"
+    return cluster.get("driverNodeType") or cluster.get("clusterNodeType") or "serverless"
+
+
+def _hardware(cluster: Mapping[str, str] | None, machine: str) -> str:
+    """Where it runs, what kind of machine that is, its cores and memory; on a cluster also the workers."""
     gibibytes = ""
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         gibibytes = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    return f"local: {os.cpu_count()} cores{gibibytes}, {platform.machine()}"
+    cores = f"{os.cpu_count()} cores{gibibytes}, {platform.machine()}"
+    if cluster is None:
+        return f"local: {cores}"
+    workers = f"; {cluster['clusterWorkers']} workers" if "clusterWorkers" in cluster else ""
+    nodes = f" of {cluster['clusterNodeType']}" if workers and "clusterNodeType" in cluster else ""
+    return f"databricks: {machine}, {cores}{workers}{nodes}"
 
 
 def _installed(name: str) -> str | None:

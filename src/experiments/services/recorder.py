@@ -14,6 +14,7 @@ from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import Provenance, capture
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
+from experiments.storage.databricks import cluster
 from experiments.storage.table import check_rows, known_forecasts, merge_new, rows_with_key, select
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Recorder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._cluster = cluster(engine)
         self._open: dict[str, Evaluation] = {}
         self._written: set[tuple[str, Any]] = set()
 
@@ -64,7 +66,8 @@ class Recorder:
             now = as_timestamp("now", dt.datetime.now(dt.UTC))
             evaluation = Evaluation(model_name=model_name, config=checked, started_at=now)
         evaluation.add(window)
-        _ = evaluation.definition  # what cannot be a backtest is refused with the first window, not with the last
+        # what cannot be a backtest, or be linked to, is refused with the first window, not with the last
+        _ = evaluation.definition, evaluation.links
         self._open[key] = evaluation
         return self._finish(key) if evaluation.is_complete else evaluation.experiment_id
 
@@ -124,7 +127,7 @@ class Recorder:
         ConflictError
             If the ledger, or another experiment here, holds other figures under one of the ids.
         """
-        provenance = capture()
+        provenance = capture(self._cluster)
         rows = [reported_run(experiment, provenance) for experiment in experiments]
         stored = self._stored(rows)
         for row, experiment in zip(rows, experiments, strict=True):
@@ -164,7 +167,7 @@ class Recorder:
             del self._open[key]
             self._check_same_forecasts(evaluation, recorded)
             return recorded
-        rows = evaluation.rows(capture(), now=dt.datetime.now(dt.UTC))
+        rows = evaluation.rows(capture(self._cluster), now=dt.datetime.now(dt.UTC))
         inserted = [self._merge(table, rows[table]) for table in KEYS]
         del self._open[key]
         if inserted[-1] == 0:  # another process recorded the same evaluation meanwhile

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 from experiments.identity import digest, uuid7
-from experiments.storage.catalog import columns
+from experiments.services.links import configured_links
+from experiments.storage.sql_files import columns
 
 if TYPE_CHECKING:
     from experiments.services.provenance import Provenance
@@ -239,6 +240,7 @@ def reported_run(experiment: Mapping[str, Any], provenance: Provenance) -> dict[
         "run_timestamp": when,
         "run_by": provenance.run_by,
         "hardware_config": provenance.hardware_config,
+        "databricks_cluster_id": provenance.databricks_cluster_id,
         "git_commit": provenance.git_commit,
         "git_dirty": provenance.git_dirty,
         "environment_id": provenance.environment_id,
@@ -250,7 +252,7 @@ def reported_run(experiment: Mapping[str, Any], provenance: Provenance) -> dict[
         msg = f"the experiment of {row.get('model_name', 'an unnamed model')!r} lacks {', '.join(missing)}."
         raise InvalidInputError(msg)
     check_commodity(row["commodity"])
-    return row
+    return configured_links(row) | row
 
 
 def _storable(name: str, value: str) -> str:

@@ -1,91 +1,28 @@
-"""The SQL files, and the tables and views made from them: created once, adopted ever after."""
+"""The tables and views of a ledger: created once, adopted ever after, brought up to date in between."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from experiments.definitions import check_identifier
 from experiments.errors import EngineError
+from experiments.storage.migrations import Migration, apply, migrations, pending, program_version
+from experiments.storage.sql_files import checks, columns, names, quoted, statement
+from experiments.storage.table import merge_new, select
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+    from pathlib import Path
 
     from experiments.storage.engine import Engine
 
-_CHECK = re.compile(r"""'delta\.constraints\.(\w+)' = "([^"]*)\"""")
-_COLUMN = re.compile(r"^  (\w+) ((?:map|array)<[^>]*>|\w+)(.*)$", re.MULTILINE)
-_REFERENCE = re.compile(r"\b(?:from|join)\s+(\w+)")
+VERSIONS = "schema_version"
+"""The table of applied migrations."""
 
-
-def sql_root() -> Traversable:
-    """The folder of SQL files: the packaged copy, else the checkout's."""
-    packaged = files("experiments") / "sql"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "sql"
-
-
-@cache
-def statement(kind: str, name: str) -> str:
-    """The text of `sql/<kind>/<name>.sql`."""
-    return (sql_root() / kind / f"{name}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def names(kind: str) -> tuple[str, ...]:
-    """The objects of a kind ("tables", "views"), sorted; views after the views they read."""
-    found = sorted(entry.name.removesuffix(".sql") for entry in (sql_root() / kind).iterdir())
-    if kind != "views":
-        return tuple(found)
-    ordered: list[str] = []
-    while len(ordered) < len(found):
-        waiting = [name for name in found if name not in ordered]
-        ordered += [
-            name for name in waiting if not set(_REFERENCE.findall(statement(kind, name))) & {*waiting} - {name}
-        ]
-    return tuple(ordered)
-
+_TRUTH = "model_runs"
+"""The table that makes a schema a ledger."""
 
 _NO_STATISTICS = "'delta.dataSkippingNumIndexedCols' = '0'"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column as its table's file defines it."""
-
-    name: str
-    type: str
-    required: bool
-    generated: bool
-
-
-@cache
-def checks(table: str) -> dict[str, str]:
-    """The CHECKs of a table by name, with one more over its NOT NULL columns.
-
-    Sail's cost of a write doubles with every CHECK beside a NOT NULL column: ten of each take 10 s a row,
-    one CHECK over all required columns 0.04 s.
-    """
-    required = " and ".join(f"{column.name} is not null" for column in columns(table) if column.required)
-    return dict(_CHECK.findall(statement("tables", table))) | {"required_present": required}
-
-
-@cache
-def columns(table: str) -> tuple[Column, ...]:
-    """The columns of a table, in order."""
-    body = statement("tables", table).partition("(\n")[2].partition("\n)\n")[0]
-    return tuple(
-        Column(name=name, type=kind, required=" not null" in rest, generated="generated always" in rest)
-        for name, kind, rest in _COLUMN.findall(body)
-    )
-
-
-def table_folder(engine: Engine, table: str) -> Path:
-    """Where a table's files lie."""
-    return engine.location / table
 
 
 def missing_tables(folder: Path) -> list[str]:
@@ -93,43 +30,118 @@ def missing_tables(folder: Path) -> list[str]:
     return [table for table in names("tables") if not _has_log(folder / table)]
 
 
+def is_ledger_folder(folder: Path) -> bool:
+    """Whether a ledger lies in this folder of a schema, of whatever version."""
+    return _has_log(folder / _TRUTH)
+
+
+def is_ledger(engine: Engine) -> bool:
+    """Whether the engine's schema holds a ledger, of whatever version."""
+    return _is_there(engine, _TRUTH)
+
+
 def open_tables(engine: Engine) -> list[str]:
-    """Create what is missing, adopt what is there; returns the names of the tables created. Never drops anything."""
-    created = []
+    """Adopt what is there, bring it up to date, create what is missing; returns the tables created.
+
+    Nothing is ever dropped. Killed on the way or run by two processes at once, the next call ends the same.
+
+    Raises
+    ------
+    EngineError
+        If the tables are newer than this program, or are not this program's; nothing was written.
+    """
+    there = [table for table in names("tables") if _is_there(engine, table)]
+    waiting = unapplied(engine) if VERSIONS in there else migrations()
+    if waiting:
+        for table in there:
+            _check_columns(engine, table, waiting)
+        for migration in waiting:
+            if migration.table in there:
+                apply(engine, migration)
+    created = [table for table in names("tables") if table not in there and _create(engine, table)]
     for table in names("tables"):
-        if not _has_log(table_folder(engine, table)) and _create(engine, table):
-            created.append(table)
-        else:
+        if table not in created:
             _adopt(engine, table)
     for view in names("views"):
         engine.spark.sql(statement("views", view))
+    if waiting:
+        _record(engine, waiting)
     return created
+
+
+def unapplied(engine: Engine) -> tuple[Migration, ...]:
+    """The migrations these tables still need, in order.
+
+    Raises
+    ------
+    EngineError
+        If a newer program has been at these tables.
+    """
+    _adopt(engine, VERSIONS)
+    applied = {int(found) for found in select(engine, "applied_migrations")["version"]}
+    return pending(applied, where=_where(engine))
+
+
+def _record(engine: Engine, applied: tuple[Migration, ...]) -> None:
+    by, now = program_version(), dt.datetime.now(dt.UTC)
+    rows = [
+        {"version": migration.version, "name": migration.name, "applied_at": now, "applied_by": by}
+        for migration in applied
+    ]
+    merge_new(engine, VERSIONS, rows, key=("version",))
+
+
+def _check_columns(engine: Engine, table: str, waiting: tuple[Migration, ...]) -> None:
+    """See that a table is one of ours before anything is done to it: what no migration brings must be there."""
+    to_come = {column.name for migration in waiting if migration.table == table for column in migration.columns}
+    expected = {column.name: column.type.replace(" ", "") for column in columns(table)}
+    if engine.location is None:
+        frame = engine.spark.table(check_identifier("table", table))
+    else:
+        frame = engine.spark.read.format("delta").load(str(engine.location / table))
+    found = dict(frame.dtypes)
+    for name, kind in expected.items():
+        if name not in found and name in to_come:
+            continue
+        if found.get(name) != kind:
+            has = f"{name} as {found[name]}" if name in found else f"no column {name}"
+            msg = (
+                f"the table {table} of {_where(engine)} is not this program's: it has {has}, where {kind} belongs. "
+                "Nothing was written; choose another path or schema."
+            )
+            raise EngineError(msg)
 
 
 def _create(engine: Engine, table: str) -> bool:
     """Create a table with its full definition; False where another process was faster."""
-    location = f"location '{table_folder(engine, check_identifier('table', table))}'\n"
-    definition = statement("tables", table).partition("\ntblproperties")[0].replace(" not null", "")
+    definition = statement("tables", check_identifier("table", table))
+    if engine.location is not None:
+        definition = definition.partition("\ntblproperties")[0].replace(" not null", "")
+        definition += f"\nlocation '{quoted(engine.location / table)}'\n{_properties(table)}"
     try:
-        engine.spark.sql(f"{definition}\n{location}{_properties(table)}")
+        engine.spark.sql(definition)
     except Exception as error:
-        if _has_log(table_folder(engine, table)):
+        if _is_there(engine, table):
             return False
-        msg = f"cannot create the table {table} at {table_folder(engine, table)}: {error}"
+        msg = f"cannot create the table {table} of {_where(engine)}: {_first_line(error)}"
         raise EngineError(msg) from error
     return True
 
 
 def _adopt(engine: Engine, table: str) -> None:
-    """Tell the engine of a table that is there.
+    """Tell the engine of a table that is there; a catalog that manages tables knows.
 
-    Sail forgets CHECK constraints of an adopted table on UPDATE and MERGE unless they are restated.
+    Sail forgets CHECK constraints of an adopted table on UPDATE and MERGE unless they are restated; Spark knows them
+    and refuses that.
     """
-    location = table_folder(engine, check_identifier("table", table))
+    if engine.location is None:
+        return
+    location = engine.location / check_identifier("table", table)
+    restated = _properties(table) if engine.name == "sail" else ""
     try:
-        engine.spark.sql(f"create table if not exists {table} using delta location '{location}' {_properties(table)}")
+        engine.spark.sql(f"create table if not exists {table} using delta location '{quoted(location)}' {restated}")
     except Exception as error:
-        msg = f"the table {table} at {location} cannot be read: {error}"
+        msg = f"the table {table} at {location} cannot be read: {_first_line(error)}"
         raise EngineError(msg) from error
 
 
@@ -143,6 +155,20 @@ def _properties(table: str) -> str:
     return f"tblproperties ({', '.join([*stated, _NO_STATISTICS])})"
 
 
+def _is_there(engine: Engine, table: str) -> bool:
+    if engine.location is None:
+        return bool(engine.spark.catalog.tableExists(table))
+    return _has_log(engine.location / table)
+
+
 def _has_log(folder: Path) -> bool:
     log = folder / "_delta_log"
     return log.is_dir() and any(log.glob("*.json"))
+
+
+def _where(engine: Engine) -> str:
+    return "the schema" if engine.location is None else str(engine.location)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

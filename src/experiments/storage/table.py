@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_identifier
-from experiments.errors import InvalidInputError
-from experiments.storage.catalog import checks, columns, statement, table_folder
+from experiments.errors import InvalidInputError, NotFoundError
+from experiments.storage.arrow import Row, arrow_table
+from experiments.storage.sql_files import checks, statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from experiments.storage.engine import Engine
-
-Row = Mapping[str, Any]
 
 COMPACT_EVERY = 25
 """Commits after which a writer compacts a table and checkpoints its log."""
@@ -60,10 +59,11 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
     distinct = list({tuple(row[name] for name in key): row for row in reversed(rows)}.values())[::-1]
     if not distinct:
         return 0
-    arrow = _arrow(table, distinct)
+    arrow = arrow_table(table, distinct)
     given = [check_identifier("column", name) for name in arrow.column_names]
-    before = _version(table_folder(engine, table))
-    with _source(engine, arrow) as source:
+    folder = None if engine.location is None else engine.location / table
+    with _source(engine, arrow) as source, _turn(folder):
+        before = _version(folder)
         sql = statement("statements", "merge_new_rows").format(
             table=check_identifier("table", table),
             source=source,
@@ -72,9 +72,9 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
             values=", ".join(f"s.{name}" for name in given),
         )
         inserted = commit(engine, sql)
-    after = _version(table_folder(engine, table))
-    if before // COMPACT_EVERY != after // COMPACT_EVERY:
-        compact(table_folder(engine, table))
+        due = before // COMPACT_EVERY != _version(folder) // COMPACT_EVERY
+    if folder is not None and due:
+        compact(folder)
     return inserted
 
 
@@ -112,6 +112,9 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
     InvalidInputError
         If it is not one query, or the engine cannot make sense of it.
     """
+    if not isinstance(sql, str):
+        msg = f"the query is {sql!r}: give its text."
+        raise InvalidInputError(msg)
     text = sql.strip().rstrip(";").rstrip()
     first = _COMMENT.sub(" ", text).split(maxsplit=1)[:1]
     if not first:
@@ -134,6 +137,28 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
         raise InvalidInputError(msg) from error
 
 
+def read_named(engine: Engine, name: str, version: int | None = None) -> pd.DataFrame:
+    """A Delta table of the engine's catalog, at a version if one is given.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is not one to three identifiers.
+    NotFoundError
+        If there is no such table or version.
+    """
+    parts = [check_identifier("part of a table's name", part) for part in str(name).split(".")]
+    if version is not None and (type(version) is not int or version < 0):
+        msg = f"the version of {name} is {version!r}: give a whole number of at least 0."
+        raise InvalidInputError(msg)
+    at = "" if version is None else f" version as of {version}"
+    try:
+        return engine.spark.sql(f"select * from {'.'.join(parts)}{at}").toPandas()  # noqa: S608  identifiers, a number
+    except Exception as error:
+        msg = f"the table {name}{at} cannot be read: {str(error).strip().splitlines()[0]}"
+        raise NotFoundError(msg) from error
+
+
 def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
     """The forecasts of successful windows with these keys: `sql/statements/known_forecasts.sql`."""
     import pyarrow as pa
@@ -153,7 +178,7 @@ def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
     if not rows:
         return
     stated = checks(table)
-    with _source(engine, _arrow(table, rows)) as source:
+    with _source(engine, arrow_table(table, rows)) as source:
         sql = statement("statements", "violated_checks").format(
             source=source,
             named=", ".join(f"case when ({check}) is not true then '{name}' end" for name, check in stated.items()),
@@ -187,24 +212,35 @@ def _select_by_key(
 
 
 def compact(folder: Path) -> None:
-    """Rewrite many small files as few and checkpoint the log, unless another process is at it.
+    """Rewrite many small files as few and checkpoint the log.
 
     delta-rs 1.6 does not notice that another compaction removed the same files, and doubles their rows: so one at a
     time, each from a fresh look at the table.
     """
-    import fcntl
-
     from deltalake import DeltaTable
     from deltalake.exceptions import CommitFailedError, DeltaError
 
-    with (folder / "_compaction.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            table = DeltaTable(str(folder))
-            table.optimize.compact()
-            table.create_checkpoint()
-        except (BlockingIOError, CommitFailedError, DeltaError):
-            return  # the next writer over the mark does it
+    # what fails is done by the next writer over the mark
+    with _turn(folder), suppress(CommitFailedError, DeltaError):
+        table = DeltaTable(str(folder))
+        table.optimize.compact()
+        table.create_checkpoint()
+
+
+@contextmanager
+def _turn(folder: Path | None) -> Iterator[None]:
+    """Wait until no other writer of this machine is at the table: cheaper than to lose the race and start again.
+
+    The lock goes with the process that holds it, however it ends. Writers of other machines are met by `commit`.
+    """
+    import fcntl
+
+    if folder is None:
+        yield
+        return
+    with (folder / "_writer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -218,39 +254,6 @@ def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
         engine.spark.catalog.dropTempView(name)
 
 
-def _arrow(table: str, rows: Sequence[Row]) -> pa.Table:
-    import pyarrow as pa
-
-    simple = {
-        "string": pa.string(),
-        "int": pa.int32(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-    }
-    types = simple | {
-        "array<string>": pa.list_(pa.string()),
-        **{f"map<string, {kind}>": pa.map_(pa.string(), simple[kind]) for kind in ("string", "boolean", "double")},
-    }
-    given = [column for column in columns(table) if not column.generated]
-    known = {column.name for column in given}
-    for row in rows:
-        if extra := sorted(set(row) - known):
-            msg = f"{table} has no column {extra[0]!r}; it has {', '.join(column.name for column in given)}."
-            raise InvalidInputError(msg)
-    return pa.Table.from_pydict(
-        {
-            column.name: pa.array([_cell(row.get(column.name)) for row in rows], type=types[column.type])
-            for column in given
-        }
-    )
-
-
-def _cell(value: Any) -> Any:
-    return list(value.items()) if isinstance(value, Mapping) else value
-
-
 def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:
     """Conditions that name the partitions touched, where their values are plain words."""
     conditions = []
@@ -262,9 +265,8 @@ def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:
     return conditions
 
 
-def _version(folder: Path) -> int:
+def _version(folder: Path | None) -> int:
     """The newest version in a table's log; -1 where there is none on this machine."""
-    log = folder / "_delta_log"
-    if not log.is_dir():
+    if folder is None or not (log := folder / "_delta_log").is_dir():
         return -1
     return max((int(entry.stem) for entry in log.glob("*.json") if entry.stem.isdigit()), default=-1)

@@ -1,6 +1,6 @@
 """Models: functions that fit on a `TrainingWindow`, and the registry of those that are shipped."""
 
 from experiments.science.models.fingerprint import code_fingerprint
-from experiments.science.models.registry import BASELINE_MODELS, variant
+from experiments.science.models.registry import BASELINE_MODELS, choose, variant
 
-__all__ = ["BASELINE_MODELS", "code_fingerprint", "variant"]
+__all__ = ["BASELINE_MODELS", "choose", "code_fingerprint", "variant"]

@@ -58,7 +58,7 @@ class Pairs:
     names : tuple of F str
         The features; the first is the step.
     features : array [R, F] of float
-        NaN where a feature was not available at the origin.
+        NaN where a feature was not available at the origin; the last are known covariates at t + h.
     target : array [R] of float
         (y[t + h] - y[t]) / (scale[t] sqrt(h)): about as wide at every step, as in a random walk.
     ahead : array [H, F] of float
@@ -78,7 +78,8 @@ def fit_xgboost(window: TrainingWindow, **parameters: float) -> Predict:
     """Fit one forest of boosted trees on all origins and steps of the window (pooled, direct forecasting).
 
     The target is the change from the origin in units of a local scale known at the origin, times the square root
-    of the step; a row's features end at its origin. No logarithm is taken: prices may be zero or negative. A series
+    of the step; a row's features end at its origin, but for covariates known in advance, which also give their value
+    at the step's own date. No logarithm is taken: prices may be zero or negative. A series
     that never moved is forecast flat.
 
     Parameters
@@ -110,15 +111,14 @@ def fit_xgboost(window: TrainingWindow, **parameters: float) -> Predict:
 
     import xgboost
 
-    names = list(pairs.names)
     settings = {**DEFAULTS, **parameters}
     rounds = int(settings.pop("n_estimators"))
     fixed = {"objective": "reg:squarederror", "tree_method": "hist", "nthread": 1, "seed": window.seed}
-    data = xgboost.QuantileDMatrix(pairs.features, pairs.target, feature_names=names, nthread=1)
+    data = xgboost.QuantileDMatrix(pairs.features, pairs.target, nthread=1)
     booster = xgboost.train(settings | fixed, data, num_boost_round=rounds)
 
     def predict() -> NDArray[np.float64]:
-        ahead = xgboost.DMatrix(pairs.ahead, feature_names=names, nthread=1)
+        ahead = xgboost.DMatrix(pairs.ahead, nthread=1)
         changes = np.asarray(booster.predict(ahead), dtype=np.float64)
         return np.asarray(last + pairs.unit * changes)
 
@@ -149,11 +149,13 @@ def training_pairs(window: TrainingWindow) -> Pairs:
     origin, step = (grid.ravel() for grid in np.meshgrid(usable, steps, indexing="ij"))
     inside = origin + step < n
     origin, step = origin[inside], step[inside]
+    known = [k for k, name in enumerate(window.covariates) if name in window.known]
+    at_date = np.concatenate([window.x, window.x_future])[:, known]
     return Pairs(
-        names=("step", *names),
-        features=np.column_stack([step, features[origin]]),
+        names=("step", *names, *(f"{window.covariates[k]}_at_step" for k in known)),
+        features=np.column_stack([step, features[origin], at_date[origin + step]]),
         target=(window.y[origin + step] - window.y[origin]) / (scale[origin] * np.sqrt(step)),
-        ahead=np.column_stack([steps, np.repeat(features[-1:], horizon, axis=0)]),
+        ahead=np.column_stack([steps, np.repeat(features[-1:], horizon, axis=0), at_date[n:]]),
         unit=scale[-1] * np.sqrt(steps),
     )
 

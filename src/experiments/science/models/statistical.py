@@ -56,10 +56,10 @@ def fit_arima(window: TrainingWindow, *, order: Sequence[int]) -> Predict:
 def fit_sarimax(window: TrainingWindow, *, order: Sequence[int], seasonal_order: Sequence[int] = (0, 0, 0)) -> Predict:
     """Fit a SARIMAX(p, d, q)(P, D, Q)[m] by maximum likelihood, m being `window.season_length`.
 
-    Each covariate enters lagged by exactly H steps: the forecast of step h uses its value at T + h - H, which
-    is known at the cutoff T. The first rows, where a lagged covariate is not available yet, are left out of the
-    training span. With a season length of 1 there is no season and `seasonal_order` is not used. There is a
-    constant only if nothing is differenced.
+    An observed covariate enters lagged by exactly H steps: the forecast of step h uses its value at T + h - H, which
+    is known at the cutoff T. One known in advance enters at its own date, T + h. The first rows, where a covariate is
+    not available yet, are left out of the training span. With a season length of 1 there is no season and
+    `seasonal_order` is not used. There is a constant only if nothing is differenced.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def fit_sarimax(window: TrainingWindow, *, order: Sequence[int], seasonal_order:
     """
     seasonal = _checked("seasonal_order", seasonal_order)
     season = (*seasonal, window.season_length) if window.season_length > 1 else (0, 0, 0, 0)
-    return _fit_state_space(window, _checked("order", order), season, lagged_covariates(window))
+    return _fit_state_space(window, _checked("order", order), season, aligned_covariates(window))
 
 
 def fit_auto_arima(window: TrainingWindow) -> Predict:
@@ -115,8 +115,8 @@ def fit_auto_arima(window: TrainingWindow) -> Predict:
     return lambda: last + unit * np.asarray(model.predict(h=window.horizon)["mean"], dtype=np.float64)
 
 
-def lagged_covariates(window: TrainingWindow) -> NDArray[np.float64]:
-    """The covariates as they enter at each date: row i holds their values at i - H.
+def aligned_covariates(window: TrainingWindow) -> NDArray[np.float64]:
+    """The covariates as they enter at each date: row i holds a known one at i, an observed one at i - H.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def lagged_covariates(window: TrainingWindow) -> NDArray[np.float64]:
     Returns
     -------
     array [N + H, K] of float
-        The last H rows belong to the steps 1..H; NaN where the value at i - H was not available yet.
+        The last H rows belong to the steps 1..H; NaN where an observed value at i - H was not available yet.
 
     Raises
     ------
@@ -147,7 +147,9 @@ def lagged_covariates(window: TrainingWindow) -> NDArray[np.float64]:
             )
             raise InvalidInputError(msg)
     before = np.full((window.horizon, window.x.shape[1]), np.nan)
-    return np.concatenate([before, window.x])
+    known = np.isin(window.covariates, window.known)
+    lagged, own = np.concatenate([before, window.x]), np.concatenate([window.x, window.x_future])
+    return np.where(known, own, lagged)
 
 
 def _fit_state_space(
@@ -163,7 +165,7 @@ def _fit_state_space(
     first = int(np.argmax(np.isfinite(exog).all(axis=1)))
     what = f"an ARIMA of order {order}" + (f"{season}" if season[3] else "")
     if exog.shape[1]:
-        what += f" with covariates lagged by {horizon}"
+        what += f" with covariates (observed ones lagged by {horizon})"
     _require_rows(max(n - first, 0), _rows_needed(order, season, exog.shape[1]), what)
     y, exog = window.y[first:], exog[first:]
 

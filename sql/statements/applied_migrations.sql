@@ -1,0 +1,3 @@
+-- The migrations recorded.
+select version
+from schema_version

@@ -1,0 +1,205 @@
+"""The commands that backtest, `demo` and `backtest`, and how a leaderboard is printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from experiments.cli import render
+from experiments.cli.options import json_option, ledger_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.services.answers import Choice
+    from experiments.services.backtest import BacktestResult
+    from experiments.services.ledger import Ledger
+
+
+@click.command()
+@ledger_options
+@json_option
+def demo(path: str, engine: str | None, as_json: bool) -> None:
+    """Backtest nine models on real oil prices and print who beats naive.
+
+    WTI crude, daily, with the VIX as covariate: 40 windows of 14 trading days; under a minute on two
+    cores. Running it again fits nothing that is recorded already.
+
+    \b
+    Example:
+      experiments demo --path other
+    """  # noqa: D301  \b keeps click from filling the paragraph
+    from experiments.services.demo import run_demo
+    from experiments.services.ledger import connect
+
+    with connect(path, engine=engine) as ledger:
+        result = run_demo(ledger)
+        _print_result(ledger, result, path=path, engine=engine, as_json=as_json)
+
+
+def _names(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
+    """The names in an option that takes several, with commas between them or given again."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+
+
+def _train_size(context: click.Context, option: click.Parameter, given: str) -> int | None:
+    """How many observations to train on; None for all."""
+    if given.casefold() == "all":
+        return None
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", given):
+        msg = f"{given!r} is neither a whole number from 1 to 999999999 nor 'all'."
+        raise click.BadParameter(msg)
+    return int(given)
+
+
+@click.command("backtest")
+@click.argument("source")
+@click.option("--commodity", required=True, help="What is forecast, such as Coffee.")
+@click.option("--horizon", type=click.IntRange(min=1), default=14, show_default=True, help="Steps forecast.")
+@click.option("--windows", type=click.IntRange(min=1), default=40, show_default=True, help="Cutoffs evaluated.")
+@click.option("--step", type=click.IntRange(min=1), help="Rows from one cutoff to the next; by default the horizon.")
+@click.option(
+    "--models", multiple=True, callback=_names, help="Names, as in naive,arima; by default all that can be run."
+)
+@click.option(
+    "--covariates", multiple=True, callback=_names, help="Sources whose columns are known up to each cutoff only."
+)
+@click.option(
+    "--known-covariates", multiple=True, callback=_names, help="Sources known in advance, such as a calendar."
+)
+@click.option(
+    "--train-size", default="1000", show_default=True, callback=_train_size, help="Rows to train on, or 'all'."
+)
+@click.option("--date-column", default="ds", show_default=True, help="Column of the dates.")
+@click.option("--value-column", default="y", show_default=True, help="Column of the values to forecast.")
+@ledger_options
+@json_option
+def backtest_source(  # noqa: PLR0913  one argument an option
+    *,
+    source: str,
+    commodity: str,
+    horizon: int,
+    windows: int,
+    step: int | None,
+    models: list[str],
+    covariates: list[str],
+    known_covariates: list[str],
+    train_size: int | None,
+    date_column: str,
+    value_column: str,
+    path: str,
+    engine: str | None,
+    as_json: bool,
+) -> None:
+    """Backtest models on your own prices and print who beats naive.
+
+    SOURCE is a .csv, .csv.gz or .parquet file; the folder of a Delta table, with @v3 after it for its
+    version 3; the name of a table the engine knows; or example:wti, example:vix. It has a date and a
+    value in each row, and unique_id where there are several series. Covariates are sources too: each
+    column but the date is one, under its own name. Running it again fits only what is new.
+
+    \b
+    Example:
+      experiments backtest prices.csv --commodity Coffee --covariates vix.csv,weather.csv
+      experiments backtest example:wti --commodity WTI --models naive,arima
+    """  # noqa: D301  \b keeps click from filling the paragraph
+    from experiments.services.backtest import backtest
+    from experiments.services.ledger import connect
+    from experiments.services.sources import names_table, read_covariates, read_prices
+
+    def read(ledger: Ledger | None) -> dict[str, Any]:
+        prices = read_prices(source, ledger=ledger, date_column=date_column, value_column=value_column)
+        return {
+            "data": prices.frame,
+            "data_version": prices.version,
+            "covariates": read_covariates(covariates, ledger=ledger, date_column=date_column),
+            "known_covariates": read_covariates(known_covariates, ledger=ledger, date_column=date_column),
+        }
+
+    with ExitStack() as stack:
+
+        @cache
+        def ledger() -> Ledger:
+            """Open it when it is needed first: a mistake in a file or a setting leaves no empty ledger behind."""
+            return stack.enter_context(connect(path, engine=engine))
+
+        asks_engine = any(names_table(one) for one in (source, *covariates, *known_covariates))
+        result = backtest(
+            **read(ledger() if asks_engine else None),
+            commodity=commodity,
+            models=models or None,
+            horizon=horizon,
+            n_windows=windows,
+            step_size=step,
+            train_size=train_size,
+            ledger=ledger,
+        )
+        _print_result(ledger(), result, path=path, engine=engine, as_json=as_json)
+
+
+def told(choice: Choice) -> dict[str, Any]:
+    """A choice as JSON has it."""
+    series = {"commodity": choice.commodity, "unique_id": choice.unique_id}
+    return series | {"choice": choice.model, "reason": choice.reason}
+
+
+def _print_result(ledger: Ledger, result: BacktestResult, *, path: str, engine: str | None, as_json: bool) -> None:
+    """What a backtest found, the choice for each series, and how to ask for it again."""
+    from experiments.services.answers import choices
+
+    own = result.definition.backtest_id
+    commodity = result.definition.commodity
+    chosen = choices(ledger, commodity, own)
+    latest = ledger.backtests(commodity).iloc[0]
+    if as_json:
+        found = {"backtest_id": own, "choices": [told(one) for one in chosen], "leaderboard": result.leaderboard}
+        counts = {"n_fits": result.n_fits, "n_reused": result.n_reused, "seconds": result.seconds}
+        render.as_json(found | {"notes": result.notes} | counts)
+        return
+    print_leaderboard(result.leaderboard)
+    for note in result.notes:
+        click.echo(f"Note: {note}.")
+    for one in chosen:
+        click.echo(f"\n{one.reason}")
+    fitted = f"{result.n_fits} fits" + (f", {result.n_reused} forecasts recorded before" if result.n_reused else "")
+    click.echo(f"\n{fitted}, {result.seconds:.0f} s, recorded in {ledger.where}. Ask it again:")
+    if latest["backtest_id"] != own:
+        click.echo(f"(They answer from another backtest of {commodity}, the one on data to {latest['data_as_of']}.)")
+    named = shlex.quote(commodity)
+    where = "" if path == "ledger" else f" --path {shlex.quote(path)}"
+    where += "" if engine is None else f" --engine {engine}"
+    asked = [f"{name} --commodity {named}" for name in ("best", "leaderboard", "history", "prune")]
+    for command in (*asked, 'sql "select * from accuracy_by_horizon"'):
+        click.echo(f"  experiments {command}{where}")
+
+
+def print_leaderboard(board: pd.DataFrame) -> None:
+    """The leaderboard of a backtest, one table a series, and what its columns mean."""
+    horizon, step = int(board["forecast_horizon_days"].iloc[0]), render.unit(board["frequency"].iloc[0])
+    columns = render.leaderboard_columns(horizon)
+    for _, rows in board.groupby("unique_id"):
+        first = rows.iloc[0]
+        series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
+        click.echo(
+            f"{first['commodity']}{series}: {_counted(len(rows), 'model')}, {_counted(first['n_windows'], 'window')} "
+            f"of {_counted(horizon, step)}, data to {first['data_as_of']}"
+        )
+        render.table(rows, columns)
+    steps = ", ".join(str(ahead) for ahead in (1, 7, 14) if ahead <= horizon)
+    over_all = "MAE all: over all steps. " if "mae_path" in columns else ""
+    click.echo(
+        f"MAE {steps}: mean absolute error that many {step}s ahead, in the unit of the series. {over_all}"
+        "vs naive: error over all steps below naive's.\n"
+        "DM: Diebold-Mariano statistic against naive, negative is better; p: two-sided. "
+        "The verdict is corrected for the number of models (Holm)."
+    )
+
+
+def _counted(number: Any, what: str) -> str:
+    return f"{int(number)} {what}{'' if number == 1 else 's'}"

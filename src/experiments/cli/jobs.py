@@ -1,0 +1,88 @@
+"""The command group `experiments job`: what a scheduler starts, on Databricks as on a laptop."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from experiments.cli import render
+from experiments.cli.backtests import told
+from experiments.cli.options import json_option, ledger_options
+
+if TYPE_CHECKING:
+    from experiments.services.jobs import Outcome
+
+FAILED = 1
+
+
+@click.group()
+def job() -> None:
+    """Run what a scheduler runs.
+
+    \b
+    Example:
+      experiments job backtest
+    """  # noqa: D301  \b keeps click from filling the paragraph
+
+
+@job.command("backtest")
+@click.option(
+    "--config",
+    default="jobs/weekly_backtest.toml",
+    show_default=True,
+    help="File that says what to backtest, one [[backtest]] a commodity.",
+)
+@ledger_options
+@click.option("--catalog", default="commodity", show_default=True, help="Catalog of the ledger's schema.")
+@click.option("--schema", default="experiments", show_default=True, help="Schema of the ledger's tables.")
+@json_option
+def backtest_job(config: str, path: str, engine: str | None, catalog: str, schema: str, as_json: bool) -> None:
+    """Backtest every commodity of a file and say which model to use for each.
+
+    One that fails does not stop the others: exit code 1, and a line on standard error for each. Running it
+    again fits only what is new.
+
+    \b
+    Example:
+      experiments job backtest --config jobs/weekly_backtest.toml
+    """  # noqa: D301  \b keeps click from filling the paragraph
+    from experiments.services.jobs import read_config, run_backtests
+    from experiments.services.ledger import connect
+
+    sections = read_config(config)
+    outcomes = []
+    with connect(path, engine=engine, catalog=catalog, schema=schema) as ledger:
+        for outcome in run_backtests(sections, ledger):
+            outcomes.append(outcome)
+            _say(outcome, quiet=as_json)
+    if as_json:
+        render.as_json([_record(outcome) for outcome in outcomes])
+    if any(outcome.error for outcome in outcomes):
+        sys.stdout.flush()
+        sys.exit(FAILED)
+
+
+def _say(outcome: Outcome, *, quiet: bool) -> None:
+    """Tell of one commodity as soon as it is done."""
+    if outcome.error is not None:
+        click.echo(f"error: {outcome.commodity}: {outcome.error}", err=True)
+    if quiet or outcome.result is None:
+        return
+    for note in outcome.result.notes:
+        click.echo(f"Note: {note}.")
+    for choice in outcome.choices:
+        click.echo(choice.reason)
+    fitted = f"{outcome.result.n_fits} fits, {outcome.result.n_reused} forecasts recorded before"
+    click.echo(f"{outcome.commodity}: {fitted}, {outcome.result.seconds:.0f} s.")
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON has it."""
+    record: dict[str, Any] = {"commodity": outcome.commodity, "error": outcome.error}
+    if outcome.result is None:
+        return record
+    result, chosen = outcome.result, [told(choice) for choice in outcome.choices]
+    record |= {"choices": chosen, "notes": result.notes, "seconds": result.seconds}
+    return record | {"n_fits": result.n_fits, "n_reused": result.n_reused}

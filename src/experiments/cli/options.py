@@ -1,0 +1,36 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ENGINES = ("sail", "spark", "databricks")
+
+
+def ledger_options(command: Command) -> Command:
+    """Where the ledger is, and which engine reads and writes it."""
+    engine = click.option(
+        "--engine",
+        envvar="EXPERIMENTS_ENGINE",
+        type=click.Choice(ENGINES),
+        help="Engine that reads and writes the tables; by default databricks on Databricks, elsewhere sail.",
+    )
+    path = click.option(
+        "--path", envvar="EXPERIMENTS_PATH", default="ledger", show_default=True, help="Folder of the ledger."
+    )
+    return path(engine(command))
+
+
+def json_option(command: Command) -> Command:
+    """Whether to print JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def commodity_option(command: Command) -> Command:
+    """Which commodity is asked about."""
+    return click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")(command)

@@ -1,0 +1,167 @@
+"""Scheduled jobs: what the weekly backtest runs, read from a file, and running it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.definitions import check_commodity
+from experiments.errors import ExperimentsError, InvalidInputError, NotFoundError
+from experiments.services.answers import Choice, choices
+from experiments.services.backtest import BacktestResult, backtest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from experiments.services.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One `[[backtest]]` of the file: what to backtest, under the names of the command `experiments backtest`.
+
+    `data` and the covariates are sources: a file, a Delta table, or one of the examples. A `train_size` of None, in
+    the file "all", trains each window on everything before its cutoff.
+    """
+
+    commodity: str
+    data: str
+    covariates: tuple[str, ...] = ()
+    known_covariates: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
+    horizon: int = 14
+    windows: int = 40
+    step: int | None = None
+    train_size: int | None = 1000
+    date_column: str = "ds"
+    value_column: str = "y"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one section: a result and the choice for each series, or the error that prevented them."""
+
+    commodity: str
+    result: BacktestResult | None = None
+    choices: tuple[Choice, ...] = ()
+    error: str | None = None
+
+
+def read_config(path: str | Path) -> tuple[Section, ...]:
+    """The sections of a job's file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file with one table `[[backtest]]` a commodity.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    InvalidInputError
+        If it cannot be read, holds no section, has an unknown key, lacks one, holds a value of the wrong kind, or
+        names a commodity twice.
+    """
+    if not Path(path).is_file():
+        msg = f"there is no file {path}: name the job's TOML file, such as jobs/weekly_backtest.toml."
+        raise NotFoundError(msg)
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read as TOML: {error}."
+        raise InvalidInputError(msg) from error
+    tables = document.get("backtest")
+    if set(document) - {"backtest"} or not _is_list_of(tables, dict) or not tables:
+        msg = f"{path} has {', '.join(document) or 'nothing'}: give one table [[backtest]] for each commodity."
+        raise InvalidInputError(msg)
+    sections = tuple(_section(f"{path}, [[backtest]] number {number}", table) for number, table in enumerate(tables, 1))
+    names = [section.commodity for section in sections]
+    if twice := [name for name in names if names.count(name) > 1]:
+        msg = f"{path} has {twice[0]!r} as the commodity of several [[backtest]]: give each commodity once."
+        raise InvalidInputError(msg)
+    return sections
+
+
+def run_backtests(sections: Sequence[Section], ledger: Ledger, *, progress: bool = True) -> Iterator[Outcome]:
+    """Backtest one section after another; one that fails is told in its outcome and does not stop the rest.
+
+    Run again on the same data it fits nothing, as `backtest` does.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+    ledger : Ledger
+    progress : bool
+        Whether to show a progress bar on standard error.
+    """
+    for section in sections:
+        try:
+            result = _run(section, ledger, progress=progress)
+            chosen = tuple(choices(ledger, section.commodity, result.definition.backtest_id))
+        except Exception as error:  # noqa: BLE001  whatever went wrong with one commodity, the others are still due
+            name = "" if isinstance(error, ExperimentsError) else f"{type(error).__name__}: "
+            yield Outcome(commodity=section.commodity, error=name + " ".join(str(error).split()))
+        else:
+            yield Outcome(commodity=section.commodity, result=result, choices=chosen)
+
+
+def _run(section: Section, ledger: Ledger, *, progress: bool) -> BacktestResult:
+    from experiments.services.sources import read_covariates, read_prices
+
+    date_column = section.date_column
+    prices = read_prices(section.data, ledger=ledger, date_column=date_column, value_column=section.value_column)
+    return backtest(
+        prices.frame,
+        commodity=section.commodity,
+        models=section.models,
+        covariates=read_covariates(section.covariates, ledger=ledger, date_column=date_column),
+        known_covariates=read_covariates(section.known_covariates, ledger=ledger, date_column=date_column),
+        horizon=section.horizon,
+        n_windows=section.windows,
+        step_size=section.step,
+        train_size=section.train_size,
+        data_version=prices.version,
+        ledger=ledger,
+        progress=progress,
+    )
+
+
+def _section(where: str, table: dict[str, Any]) -> Section:
+    known = [field.name for field in fields(Section)]
+    if unknown := [name for name in table if name not in known]:
+        msg = f"{where} has the unknown key {unknown[0]!r}; it takes {', '.join(known)}."
+        raise InvalidInputError(msg)
+    required = [field.name for field in fields(Section) if field.default is MISSING]
+    if missing := [name for name in required if name not in table]:
+        msg = f"{where} lacks {missing[0]!r}; it needs {' and '.join(required)}."
+        raise InvalidInputError(msg)
+    for name, value in table.items():
+        if (accepted := _refusal(name, value)) is not None:
+            msg = f"{where} has {name} = {value!r}: give {accepted}."
+            raise InvalidInputError(msg)
+    check_commodity(table["commodity"])
+    values: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in table.items()}
+    if values.get("train_size") == "all":
+        values["train_size"] = None
+    return Section(**values)
+
+
+def _refusal(name: str, value: Any) -> str | None:
+    """What a key accepts, if the value is none of it."""
+    if name in ("commodity", "data", "date_column", "value_column"):
+        return None if isinstance(value, str) and value.strip() else "a text that is not empty"
+    if name in ("covariates", "known_covariates", "models"):
+        return None if _is_list_of(value, str) else 'a list of texts, such as ["one", "two"]'
+    if (isinstance(value, int) and not isinstance(value, bool) and value >= 1) or (name, value) == (
+        "train_size",
+        "all",
+    ):
+        return None
+    return "a whole number of at least 1" + (' or "all"' if name == "train_size" else "")
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

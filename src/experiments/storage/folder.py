@@ -1,0 +1,47 @@
+"""Delta tables that are a folder of the user's, outside every catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.errors import EngineError, InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame, int]:
+    """A version of a Delta table, the newest by default, and its number.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version.
+    InvalidInputError
+        If the folder is no Delta table that can be read.
+    EngineError
+        If the package that reads it is not installed.
+    """
+    try:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+    except ImportError as error:
+        msg = f"the folder {folder} is read by a package that is missing: pip install 'experiment-ledger[local]'."
+        raise EngineError(msg) from error
+    if not (folder / "_delta_log").is_dir():
+        msg = f"{folder} is a folder without a Delta log: give the folder of a Delta table, or a file."
+        raise InvalidInputError(msg)
+    try:
+        newest = DeltaTable(str(folder)).version()
+        if version is not None and version > newest:
+            msg = f"{folder} has no version {version}; its newest is @v{newest}, the oldest there can be @v0."
+            raise NotFoundError(msg)
+        table = DeltaTable(str(folder), version=version)
+        return table.to_pyarrow_table().to_pandas(ignore_metadata=True), table.version()
+    except (DeltaError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        at = "" if version is None else f" at version {version}"
+        msg = f"the Delta table {folder} cannot be read{at}: {reason}."
+        raise InvalidInputError(msg) from error
