@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.services import recorder
 from experiments.services.recorder import PINS
+from experiments.storage.migrations import migrations
 from experiments.storage.sql_files import names
 from experiments.storage.table import merge_new
 
@@ -171,6 +172,10 @@ def put(ledger: Ledger, table: str, *rows: Row) -> int:
     """Merge rows into a table, as the recorder does."""
     assert ledger._engine is not None
     return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS.get(table, ()))
+
+
+NOTHING = dict.fromkeys(names("tables"), 0) | {"schema_version": len(migrations())}
+"""Rows of each table of a ledger nothing was logged to."""
 
 
 def _answer(ledger: Ledger, query: str) -> list[Row]:

@@ -57,9 +57,9 @@ def test_a_covariate_that_ends_no_window_is_not_mentioned() -> None:
 
 def test_of_several_the_one_that_binds_is_named() -> None:
     span = covered_span(series(rain=daily(3, 40), frost=daily(9, 40), vix=daily(9, 50)), HORIZON)
-    assert span.end_reason == "rain ends on 2024-02-10, frost ends on 2024-02-10, the series on 2024-02-29"
+    assert span.end_reason == "rain and frost end on 2024-02-10, the series on 2024-02-29"
     assert span.begin == 9
-    assert span.begin_reason == "frost begins on 2024-01-10, vix begins on 2024-01-10, the series on 2024-01-01"
+    assert span.begin_reason == "frost and vix begin on 2024-01-10, the series on 2024-01-01"
 
 
 def test_an_end_on_no_date_of_the_series_is_the_date_before() -> None:

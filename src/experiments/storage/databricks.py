@@ -20,11 +20,12 @@ def start_databricks(*, catalog: str, schema: str) -> Engine:
     spark = _session()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     try:
-        spark.sql(f"use catalog `{catalog}`")
-        spark.sql(f"create schema if not exists `{schema}`")
+        spark.sql(f"set catalog `{catalog}`")
+        if not spark.catalog.databaseExists(schema):  # who may only read may not say this even where it changes nothing
+            spark.sql(f"create schema if not exists `{schema}`")
         spark.sql(f"use schema `{schema}`")
     except Exception as error:
-        msg = f"the schema {catalog}.{schema} cannot be used: {str(error).splitlines()[0]}"
+        msg = f"the schema {catalog}.{schema} cannot be used: {str(error).strip().splitlines()[0]}"
         raise EngineError(msg) from error
     return Engine(name="databricks", spark=spark, location=None, close=lambda: None)
 
@@ -51,6 +52,6 @@ def _session() -> SparkSession:
         try:
             active = SparkSession.builder.getOrCreate()  # inside the runtime: the one it provides
         except Exception as error:
-            msg = f"there is no Spark session to use: {str(error).splitlines()[0]}"
+            msg = f"there is no Spark session to use: {str(error).strip().splitlines()[0]}"
             raise EngineError(msg) from error
     return active

@@ -129,7 +129,7 @@ def _use(spark: SparkSession, schema: str, location: Path) -> None:
         spark.sql(f"use `{schema}`")
         taken = _place_of(spark, "model_runs")
     except Exception as error:
-        msg = f"Spark cannot use the schema {schema}: {str(error).splitlines()[0]}"
+        msg = f"Spark cannot use the schema {schema}: {str(error).strip().splitlines()[0]}"
         raise EngineError(msg) from error
     if taken is not None and taken != location / "model_runs":
         msg = f"the schema {schema} of this Spark session holds the ledger at {taken.parent}: give another schema."
