@@ -24,7 +24,7 @@ create table if not exists model_runs (
   execution_time_seconds double comment 'Training plus inference of all windows, seconds',
   hardware_config string comment 'Cores, memory and machine type',
   databricks_cluster_id string comment 'Cluster, where it ran on one',
-  cost_estimate_usd double comment 'Estimated compute cost, US dollars; NULL where no price is known',
+  cost_estimate_usd double comment 'Estimated cost of fitting all its windows, those reused from earlier evaluations included, US dollars; NULL where no price is known',
   model_path string comment 'Where the fitted model is kept',
   dashboard_url string comment 'Link to an evaluation dashboard',
   run_by string comment 'Who ran it',

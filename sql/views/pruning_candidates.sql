@@ -1,7 +1,8 @@
--- One row per commodity, frequency, horizon and model that failed to beat naive in at least three evaluations.
+-- One row per commodity, series, frequency, horizon and model that failed to beat naive in at least three evaluations.
 create or replace view pruning_candidates as
 select
   commodity,
+  unique_id,
   frequency,
   forecast_horizon_days,
   model_name,
@@ -12,5 +13,5 @@ select
 from model_runs
 where beats_baseline = false
   and status <> 'incomplete'
-group by commodity, frequency, forecast_horizon_days, model_name
+group by commodity, unique_id, frequency, forecast_horizon_days, model_name
 having count(*) >= 3

@@ -33,6 +33,11 @@ class EngineError(ExperimentsError, RuntimeError):
     """The engine cannot be started, reached or used at this location."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line; its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def unknown(what: str, given: object, known: Iterable[str]) -> NotFoundError:
     """An error that names the unknown value, suggests the nearest and lists the known ones."""
     names = sorted(known)

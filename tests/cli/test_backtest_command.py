@@ -62,7 +62,7 @@ class TestBacktest:
     def test_it_prints_leaderboard_choice_and_how_to_ask_again(self, run: Run, prices: Path) -> None:
         done = run("backtest", "prices.csv", "--commodity", "Green coffee", *SMALL)
         assert (done.code, done.err) == (0, "")
-        assert "Green coffee: 2 models, 3 windows of 2 trading days, data to 2024-03-22\n" in done.out
+        assert "Green coffee: 2 models, 3 windows of 2 trading days, data to 2024-03-21\n" in done.out
         assert "MAE 1: mean absolute error that many trading days ahead" in done.out
         assert "MAE all: over all steps." in done.out
         assert "MAE 14" not in done.out
@@ -136,7 +136,7 @@ class TestBacktest:
         done = run("backtest", prices, "--commodity", "Coffee", *SMALL[:-1], 1)
         assert done.code == 0, done.err
         assert "data to 2024-03-08" in done.out
-        assert "(They answer from another backtest of Coffee, the one on data to 2024-03-22.)" in done.out
+        assert "(They answer from another backtest of Coffee, the one on data to 2024-03-21.)" in done.out
         assert "on 1 window" not in run("best", "--commodity", "Coffee").out
 
     def test_an_unknown_model_is_refused(self, run: Run, prices: Path) -> None:
@@ -201,7 +201,7 @@ class TestEngine:
     def test_the_engines_are_those_connect_knows(self, tmp_path: Path) -> None:
         with pytest.raises(ExperimentsError) as caught:
             connect(tmp_path, engine="nonsense")
-        assert all(name in str(caught.value) for name in ENGINES)
+        assert str(caught.value).endswith(f"Known: {', '.join(sorted(ENGINES))}.")
 
     def test_it_may_come_from_the_environment(self, run: Run, prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EXPERIMENTS_ENGINE", "duckdb")

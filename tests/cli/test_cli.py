@@ -124,7 +124,7 @@ class TestAnswers:
     def test_leaderboard_shows_every_model_with_its_verdict(self, run: Any, filled: Filled, filled_path: Path) -> None:
         done = run("leaderboard", "--path", filled_path)
         assert (done.code, done.err) == (0, "")
-        assert done.out.startswith("WTI: 4 models, 12 windows of 14 trading days, data to 2019-01-03\n")
+        assert done.out.startswith("WTI: 4 models, 12 windows of 14 trading days, data to 2018-12-28\n")
         for row in filled.result.leaderboard.to_dict("records"):
             line = next(line for line in done.out.splitlines() if row["model_name"] in line.split()[1:2])
             assert row["verdict"] in line

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.errors import InvalidInputError, NotEnoughDataError
 from experiments.science.example_data import load_wti
-from experiments.science.grid import cutoff_positions, observed_overlap, overlap, shared_origin
+from experiments.science.grid import cutoff_positions, find_grid, observed_overlap, overlap
 from experiments.science.series import prepare
 
 Dates = NDArray[np.datetime64]
@@ -66,6 +66,8 @@ def complete_cutoffs(request: Request) -> list[int]:
     """Every cutoff of the grid that has its history before it and its horizon after it, counted one by one."""
     found = []
     position = request.offset
+    while position >= request.step_size:  # the grid runs back from its origin too
+        position -= request.step_size
     while position < len(request.ds):
         observed_after = len(request.ds) - 1 - position
         if observed_after >= request.horizon and position + 1 >= request.min_train:
@@ -105,6 +107,7 @@ def test_appended_observations_never_move_an_old_cutoff(request_: Request, appen
 @given(request_=requests())
 def test_the_number_of_observations_that_is_asked_for_is_exact(request_: Request) -> None:
     short = replace(request_, ds=request_.ds[: request_.offset + 1])
+    assume(len(complete_cutoffs(short)) < short.n_windows)
     with pytest.raises(NotEnoughDataError) as raised:
         short.positions()
     needed = int(re.search(r"need (\d+) observations", str(raised.value)).group(1))
@@ -162,30 +165,40 @@ def days(first: str, last: str) -> Dates:
 
 
 OLD, CUT, LATER, OTHER = (dt.date(2020, 1, day) for day in (1, 11, 21, 5))
-RECORDED = [(OLD, OLD), (OLD, CUT), (OLD, LATER), (OTHER, OTHER)]
+RECORDED = [(OLD, None, OLD), (OLD, "a", CUT), (OLD, "a", LATER), (OLD, "b", LATER), (OTHER, None, OTHER)]
+JANUARY, CUT_JANUARY = days("2020-01-01", "2020-02-01"), days("2020-01-02", "2020-02-01")
 
 
 @pytest.mark.parametrize(
     ("series", "expected"),
     [
-        ([days("2020-01-01", "2020-02-01")], (OLD, OLD)),
-        ([days("2020-01-02", "2020-02-01")], (OLD, CUT)),
-        ([days("2020-01-01", "2020-02-01"), days("2020-01-09", "2020-03-01")], (OLD, CUT)),
-        ([days("2020-01-12", "2020-02-01")], (OLD, LATER)),
-        ([days("2020-01-02", "2020-01-11")], (OTHER, OTHER)),
-        ([days("2020-01-25", "2020-02-01")], (dt.date(2020, 1, 25), dt.date(2020, 1, 25))),
-        ([days("2020-01-25", "2020-02-09"), days("2020-02-02", "2020-03-01")], (dt.date(2020, 2, 2),) * 2),
-        ([days("2020-01-01", "2020-02-01"), days("2020-02-01", "2020-03-01")], None),
+        ({"a": JANUARY}, (OLD, {"a": OLD})),
+        ({"a": CUT_JANUARY}, (OLD, {"a": CUT})),
+        ({"a": days("2020-01-12", "2020-02-01")}, (OLD, {"a": LATER})),
+        # each series from its own cutoffs, for holidays differ
+        ({"a": CUT_JANUARY, "b": CUT_JANUARY}, (OLD, {"a": CUT, "b": LATER})),
+        ({"a": JANUARY, "b": CUT_JANUARY}, (OLD, {"a": OLD, "b": LATER})),
+        # one that has none of its own, from another's
+        ({"new": CUT_JANUARY}, (OLD, {"new": CUT})),
+        ({"a": days("2020-01-02", "2020-01-11")}, (OTHER, {"a": OTHER})),
+        ({"a": days("2020-01-25", "2020-02-01")}, (dt.date(2020, 1, 25), {"a": dt.date(2020, 1, 25)})),
+        (
+            {"a": days("2020-01-25", "2020-02-09"), "b": days("2020-02-02", "2020-03-01")},
+            (dt.date(2020, 2, 2), dict.fromkeys("ab", dt.date(2020, 2, 2))),
+        ),
+        ({"a": JANUARY, "c": days("2020-02-01", "2020-03-01")}, None),
     ],
 )
-def test_windows_are_counted_from_a_date_every_series_has(series: list[Dates], expected: object) -> None:
-    assert shared_origin(RECORDED, series) == expected
+def test_windows_are_counted_on_a_recorded_grid_else_from_a_date_all_share(
+    series: dict[str, Dates], expected: object
+) -> None:
+    assert find_grid(RECORDED, series) == expected
 
 
 def test_the_first_grid_begins_with_the_first_date_every_series_has() -> None:
-    assert shared_origin([], [days("2020-01-01", "2020-02-01"), days("2020-01-09", "2020-03-01")]) == (
-        (dt.date(2020, 1, 9),) * 2
-    )
+    first = dt.date(2020, 1, 9)
+    found = find_grid([], {"a": JANUARY, "b": days("2020-01-09", "2020-03-01")})
+    assert found == (first, {"a": first, "b": first})
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,17 +207,21 @@ def test_a_file_that_was_cut_stays_on_the_grid(request_: Request, cut: int) -> N
     complete = complete_cutoffs(request_)
     assume(complete)
     origin = request_.ds[request_.offset].item()
-    recorded = [(origin, origin), *((origin, request_.ds[position].item()) for position in complete)]
+    recorded = [(origin, None, origin), *((origin, "a", request_.ds[position].item()) for position in complete)]
     cut = min(cut, complete[-1])
-    found = shared_origin(recorded, [request_.ds[cut:]])
+    found = find_grid(recorded, {"a": request_.ds[cut:]})
     assert found is not None
     assert found[0] == origin
     again = complete_cutoffs(
-        replace(request_, ds=request_.ds[cut:], offset=int(np.flatnonzero(request_.ds[cut:] == found[1])[0]))
+        replace(request_, ds=request_.ds[cut:], offset=int(np.flatnonzero(request_.ds[cut:] == found[1]["a"])[0]))
     )
-    assert {position + cut for position in again} <= set(complete) | set(
-        range(request_.offset, len(request_.ds), request_.step_size)
-    )
+    assert {(position + cut - request_.offset) % request_.step_size for position in again} <= {0}
+
+
+def test_the_grid_runs_back_from_its_origin_too() -> None:
+    asked = {"horizon": 2, "step_size": 5, "n_windows": 4, "min_train": 3}
+    assert cutoff_positions(JANUARY, origin=dt.date(2020, 1, 19), **asked).tolist() == [8 + 5, 18, 23, 28]
+    assert cutoff_positions(JANUARY[:22], origin=dt.date(2020, 1, 19), **asked).tolist() == [3, 8, 13, 18]
 
 
 def test_an_empty_series_is_refused() -> None:

@@ -326,7 +326,7 @@ class TestSaid:
 NO_FRAME: Any = None
 ABSURD: Mapping[str, Callable[[], object]] = {
     "connect(5)": lambda: connect(5),  # type: ignore[arg-type]
-    "connect(schema=None)": lambda: connect(schema=None),  # type: ignore[arg-type]
+    "connect(schema='')": lambda: connect(schema=""),
     "connect(schema=5)": lambda: connect(schema=5),  # type: ignore[arg-type]
     "connect(schema='a b')": lambda: connect(schema="a b"),
     "connect(catalog='a b')": lambda: connect(catalog="a b"),

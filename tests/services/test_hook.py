@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
-
 def log_all(results: Any, config: dict[str, Any], model: str = "mine") -> list[str]:
     return [log_experiment(model, one, config) for one in results]
 

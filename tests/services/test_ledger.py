@@ -196,11 +196,11 @@ class TestAsking:
                 put(ledger, "model_runs", run := run_row(backtest_id=backtest_id))
                 put(ledger, "run_windows", window_row(experiment_id=run["experiment_id"], cutoff=cutoff))
             assert ledger.grid_origins("Coffee", "trading day", 14) == [
-                (early, early),
-                (early, first),
-                (late, late),
-                (late, second),
+                (early, None, early),
+                (early, "Coffee", first),
+                (late, None, late),
+                (late, "Coffee", second),
             ]
-            assert ledger.grid_origins("Coffee", "trading day", 7) == [(dt.date(2000, 1, 1), dt.date(2000, 1, 1))]
+            assert ledger.grid_origins("Coffee", "trading day", 7) == [(dt.date(2000, 1, 1), None, dt.date(2000, 1, 1))]
             assert ledger.grid_origins("Coffee", "week", 14) == []
             assert ledger.grid_origins("Tea", "trading day", 14) == []

@@ -82,6 +82,8 @@ def test_a_migration_says_of_a_column_what_the_table_says() -> None:
         ("001_drop", "drop table t"),
         ("001_empty", "alter table t add columns ()"),
         ("001_required", "alter table t add columns (a int not null comment 'x')"),
+        ("001_two_on_a_line", "alter table t add columns (a int comment 'x', b int comment 'y')"),
+        ("001_unexplained", "alter table t add columns (a int)"),
     ],
 )
 def test_a_file_that_could_do_harm_when_applied_twice_is_refused(

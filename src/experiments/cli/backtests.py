@@ -127,8 +127,9 @@ def backtest_source(  # noqa: PLR0913  one argument an option
         @cache
         def ledger() -> Ledger:
             """Open it when it is needed first: a mistake in a file or a setting leaves no empty ledger behind."""
-            return stack.enter_context(connect(path, engine=engine))
+            return stack.enter_context(connect(path, engine=engine, create=not asks_engine))
 
+        # a table is asked of a ledger that is there: what was meant as a file makes none
         asks_engine = any(names_table(one) for one in (source, *covariates, *known_covariates))
         result = backtest(
             **read(ledger() if asks_engine else None),

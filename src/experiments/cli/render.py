@@ -87,6 +87,7 @@ HISTORY: Columns = {
 
 CANDIDATES: Columns = {
     "commodity": ("commodity", text),
+    "unique_id": ("series", text),
     "frequency": ("frequency", text),
     "forecast_horizon_days": ("horizon", number(0)),
     "model_name": ("model", text),
@@ -174,6 +175,8 @@ def _plain_json(value: Any) -> Any:
         return [_plain_json(item) for item in value]
     if _is_null(value):
         return None
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)  # JSON has no number for it
     if isinstance(value, (dt.date, dt.datetime)):
         return value.isoformat()
     return value if isinstance(value, (str, int, float)) else str(value)

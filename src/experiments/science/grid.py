@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from experiments.errors import InvalidInputError, NotEnoughDataError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +29,7 @@ def cutoff_positions(  # noqa: PLR0913  a grid has this many numbers, all but th
     """Positions of the last `n_windows` complete cutoffs on the grid, in order of time.
 
     A cutoff is complete when all `horizon` steps after it have been observed. Counting from the
-    origin keeps old cutoffs where they are when observations are appended.
+    origin, forward and back, keeps old cutoffs where they are when observations are appended.
 
     Parameters
     ----------
@@ -71,6 +70,7 @@ def cutoff_positions(  # noqa: PLR0913  a grid has this many numbers, all but th
             "from it, so give the series from that date on, with it."
         )
         raise InvalidInputError(msg)
+    start %= step_size
     positions = np.arange(start, len(ds) - horizon, step_size)
     usable = positions[positions + 1 - begin >= min_train]
     if len(usable) < n_windows:
@@ -85,43 +85,55 @@ def cutoff_positions(  # noqa: PLR0913  a grid has this many numbers, all but th
     return usable[-n_windows:]
 
 
-def shared_origin(
-    recorded: Sequence[tuple[dt.date, dt.date]], dates: Sequence[NDArray[np.datetime64]]
-) -> tuple[dt.date, dt.date] | None:
-    """The grid to count on and the date to count from, one that every series has.
+def find_grid(
+    recorded: Sequence[tuple[dt.date, str | None, dt.date]], dates: Mapping[str, NDArray[np.datetime64]]
+) -> tuple[dt.date, dict[str, dt.date]] | None:
+    """The grid to go on with, and the date to count from in each series.
 
-    A recorded grid is gone on with from its origin or, where a series has not that date (a younger one, a file that
-    was cut), from the first recorded cutoff that every series has: that is on the same grid. Where there is none, a
-    new grid begins with the first date all series share.
+    A recorded grid is counted from its origin or, in a series that has not that date (a younger one, a file that was
+    cut), from a recorded cutoff: the series' own if there is one, since holidays differ between series. Where no
+    recorded grid can be counted in every series, a new one begins with the first date all share.
 
     Parameters
     ----------
-    recorded : sequence of (date, date)
-        Each recorded grid's origin with a date on that grid, in the order to try: the origin itself first.
-    dates : sequence of array [N] of datetime64[D]
+    recorded : sequence of (date, str or None, date)
+        Each recorded grid's origin with a series and one of its cutoffs, in the order to try; None and the origin
+        itself stand for every series.
+    dates : mapping of str to array [N] of datetime64[D]
         The dates of each series.
 
     Returns
     -------
-    (date, date) or None
-        The grid's origin, which identifies it, and the date to count from; None if no date is shared.
+    (date, dict of str to date) or None
+        The grid's origin, which identifies it, and the date to count from in each series; None if there is no
+        recorded grid to go on with and no date is shared.
 
     Examples
     --------
     >>> import datetime as dt
     >>> ds = np.arange("2024-01-03", "2024-01-09", dtype="datetime64[D]")
     >>> first, second = dt.date(2024, 1, 1), dt.date(2024, 1, 5)
-    >>> shared_origin([(first, first), (first, second)], [ds]) == (first, second)
+    >>> find_grid([(first, None, first), (first, "a", second)], {"a": ds}) == (first, {"a": second})
     True
     """
-    shared = functools.reduce(np.intersect1d, dates)
-    if not shared.size:
-        return None
-    every = set(shared.tolist())
-    for origin, date in recorded:
-        if date in every:
-            return origin, date
-    return shared[0].item(), shared[0].item()
+    there = {unique_id: set(ds.tolist()) for unique_id, ds in dates.items()}
+    for origin in dict.fromkeys(grid for grid, _, _ in recorded):
+        marks = [(owner, date) for grid, owner, date in recorded if grid == origin]
+        found = {unique_id: _mark(unique_id, marks, known) for unique_id, known in there.items()}
+        counted = {unique_id: date for unique_id, date in found.items() if date is not None}
+        if len(counted) == len(found):
+            return origin, counted
+    shared = min(set.intersection(*there.values()), default=None)
+    return None if shared is None else (shared, dict.fromkeys(there, shared))
+
+
+def _mark(unique_id: str, marks: Sequence[tuple[str | None, dt.date]], known: set[dt.date]) -> dt.date | None:
+    """A date of the series that lies on the grid: the origin, else a cutoff of its own, else one of another series."""
+    for owners in ({None}, {unique_id}, {owner for owner, _ in marks}):
+        for owner, date in marks:
+            if owner in owners and date in known:
+                return date
+    return None
 
 
 def overlap(last_step: int, step_size: int) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,9 +98,9 @@ def prepare(
         What is forecast.
     covariates, known_covariates : mapping of str to DataFrame, optional
         By name, frames with `ds` and one value column; the latter are known in advance. A date of the series takes
-        the last value at or before it, unless that is older than 7 days or, where that is more, twice the median gap
-        between the covariate's dates so far. `ds` is the date from which a value is known: the mean of January is
-        dated in February, or it is a look ahead that nobody can see from the data.
+        the last value at or before it; an observed one unless that is older than 7 days or, where that is more, twice
+        the median gap between the covariate's dates so far. `ds` is the date from which a value is known: the mean of
+        January is dated in February, or it is a look ahead that nobody can see from the data.
 
     Raises
     ------
@@ -119,6 +120,7 @@ def prepare(
     frame, notes = clean(data, value="y", what=what, by=by)
     cleaned = {name: _clean_covariate(name, values) for name, values in {**observed, **known}.items()}
     notes += tuple(note for _, said in cleaned.values() for note in said)
+    standing = tuple(chain.from_iterable(_standing(name, cleaned[name][0]) for name in known))
     groups = frame.groupby("unique_id", sort=True) if by else [(commodity, frame)]
     found = []
     for unique_id, group in groups:
@@ -128,13 +130,15 @@ def prepare(
             unique_id=str(unique_id),
             ds=ds,
             y=group["y"].to_numpy(dtype=float),
-            covariates={name: _as_of(group["ds"], values) for name, (values, _) in cleaned.items()},
+            covariates={
+                name: _as_of(group["ds"], values, stale=name not in known) for name, (values, _) in cleaned.items()
+            },
             frequency=infer_frequency(ds),
             known=tuple(sorted(known)),
             covariate_spans={name: _span(values) for name, (values, _) in cleaned.items()},
         )
         odd = quirks(one.ds, one.y, frequency=one.frequency, what=one.called)
-        found.append(replace(one, notes=(*notes, *odd)))
+        found.append(replace(one, notes=(*notes, *odd, *_holes(one), *standing)))
     _check_one_frequency(found)
     return found
 
@@ -189,8 +193,30 @@ def _span(values: pd.DataFrame) -> tuple[dt.date, dt.date]:
     return values["ds"].iloc[0].date(), values["ds"].iloc[-1].date()
 
 
-def _as_of(ds: pd.Series, values: pd.DataFrame) -> NDArray[np.float64]:
-    """Last value at or before each date, NaN where it has gone stale.
+def _holes(series: Series) -> Iterator[str]:
+    """In words the dates inside a covariate's span at which it has no value that is still fresh."""
+    for name, values in series.covariates.items():
+        available = np.flatnonzero(np.isfinite(values))
+        holes = np.flatnonzero(~np.isfinite(values[available[0] : available[-1]])) if available.size else available
+        if holes.size:
+            first = series.ds[available[0] + holes[0]]
+            yield (
+                f"covariate {name!r} has no fresh value on {holes.size} dates of {series.called}, the first {first}: "
+                "not filled, a model that cannot do without fails in the windows that hold them"
+            )
+
+
+def _standing(name: str, values: pd.DataFrame) -> Iterator[str]:
+    """In words the longest time a covariate known in advance has no row, where that is out of its rhythm."""
+    gaps = values["ds"].diff().dt.days
+    if len(values) > 1 and gaps.max() > max(STALE_AFTER_DAYS, STALE_AFTER_GAPS * gaps.median()):
+        until = int(gaps.argmax())
+        since, then = (values["ds"].iloc[at].date() for at in (until - 1, until))
+        yield f"covariate {name!r} has no row between {since} and {then}: known in advance, its value of {since} stands"
+
+
+def _as_of(ds: pd.Series, values: pd.DataFrame, *, stale: bool) -> NDArray[np.float64]:
+    """Last value at or before each date, NaN where it has gone stale; one known in advance does not.
 
     How long a value stands is told by the gaps up to it, never by later ones: what is known at a date does not
     change when the covariate grows.
@@ -199,7 +225,7 @@ def _as_of(ds: pd.Series, values: pd.DataFrame) -> NDArray[np.float64]:
     stands = (STALE_AFTER_GAPS * gaps).clip(lower=STALE_AFTER_DAYS).fillna(_FIRST_STANDS_DAYS)
     latest = np.searchsorted(values["ds"].to_numpy(), ds.to_numpy(), side="right") - 1
     age = (ds.to_numpy() - values["ds"].to_numpy()[latest]).astype("timedelta64[D]").astype(float)
-    fresh = (latest >= 0) & (age <= stands.to_numpy()[latest])
+    fresh = (latest >= 0) & ((age <= stands.to_numpy()[latest]) | (not stale))
     return np.where(fresh, values.iloc[:, -1].to_numpy(dtype=float)[latest], np.nan)
 
 

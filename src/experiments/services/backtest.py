@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import SEASON_LENGTH, BacktestDefinition, check_count, check_text
 from experiments.errors import InvalidInputError, NotEnoughDataError
 from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
-from experiments.science.grid import cutoff_positions, shared_origin
+from experiments.science.grid import cutoff_positions, find_grid
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import choose, code_fingerprint
 from experiments.science.series import Series, check_covariates, prepare
@@ -22,6 +22,7 @@ from experiments.services.evaluation import evaluation_key
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
 from experiments.services.progress import progress_bar
+from experiments.services.provenance import check_settings
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -117,7 +118,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     seed : int
         Seed handed to every model.
     data_version : str, optional
-        The caller's name of the data, recorded with every evaluation; another name is another evaluation.
+        The caller's name of the data, recorded with every evaluation.
     ledger : Ledger or callable, optional
         By default the one opened last, else the default one. A callable is asked for it once everything is checked
         that needs none.
@@ -151,19 +152,22 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         covariates={name: "known" if name in in_advance else "observed" for name in sorted([*observed, *in_advance])},
     )
     min_train = _min_train(definition)
+    check_settings()
     spans = [covered_span(one, definition.horizon) for one in series]
     # nothing above needs the ledger: what is refused there leaves none behind
     ledger = (ledger() if callable(ledger) else ledger) or current()
     definition, counted_from, begun = _on_grid(definition, spans, ledger)
     plans, notes = [], []
     for one, span in zip(series, spans, strict=True):
-        positions = _positions(span, definition, counted_from, min_train)
+        positions = _positions(span, definition, counted_from[one.unique_id], min_train)
         told = [*one.notes, *_end_note(one, span, positions, definition), *begun]
         notes += told
+        # observations after the last window change nothing, so they make no other evaluation
+        seen = span.series.head(positions[-1] + 1 + definition.horizon)
         for variant in variants:
-            config = _config(variant, span.series, definition, seed)
+            config = _config(variant, seen, definition, seed)
             config |= {"data_version": data_version, "data_notes": "; ".join(told) or None}
-            plans.append(_Plan(variant=variant, series=span.series, positions=positions, config=config))
+            plans.append(_Plan(variant=variant, series=seen, positions=positions, config=config))
     ids, n_fits = _walk(plans, definition, ledger, seed=seed, progress=progress)
     return BacktestResult(
         definition=definition,
@@ -218,17 +222,17 @@ def _min_train(definition: BacktestDefinition) -> int:
 
 def _on_grid(
     definition: BacktestDefinition, spans: Sequence[Span], ledger: Ledger
-) -> tuple[BacktestDefinition, dt.date, list[str]]:
-    """The definition with its grid's origin, the date to count from, and in words that a new grid was begun."""
+) -> tuple[BacktestDefinition, Mapping[str, dt.date], list[str]]:
+    """The definition with its grid's origin, the date to count from in each series, and whether the grid is new."""
     recorded = ledger.grid_origins(definition.commodity, definition.frequency, definition.step_size)
-    found = shared_origin(recorded, [span.series.ds for span in spans])
+    found = find_grid(recorded, {span.series.unique_id: span.series.ds for span in spans})
     if found is None:
         listed = "; ".join(f"{one.unique_id} from {one.ds[0]} to {one.ds[-1]}" for one in (s.series for s in spans))
         msg = f"the series of {definition.commodity} have no date in common ({listed}): give those that overlap."
         raise InvalidInputError(msg)
     origin, counted_from = found
     notes = []
-    if recorded and origin not in {known for known, _ in recorded}:
+    if recorded and origin not in {known for known, _, _ in recorded}:
         notes.append(
             f"no cutoff recorded earlier is a date of every series: the grid starts anew on {origin}, and its windows "
             "are compared with none before"

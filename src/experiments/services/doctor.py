@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.errors import ExperimentsError
+from experiments.errors import ExperimentsError, first_line
 from experiments.services.ledger import connect, ledger_folder
-from experiments.services.provenance import capture
+from experiments.services.provenance import capture, check_settings
 from experiments.storage import catalog
 from experiments.storage import engine as engines
 from experiments.storage.spark import OLDEST_JAVA, java_version
@@ -46,7 +46,11 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
         As for `connect`.
     """
     name = engines.choose(engine)
-    provenance = capture()
+    try:
+        provenance = capture()
+        check_settings()
+    except ExperimentsError as error:  # without a setting that can be used nothing can be recorded
+        return [Finding(what="settings", state="wrong", detail=str(error))]
     packages: dict[str, str] = provenance.environment["packages"]
     findings = [
         Finding(what="python", state="ok", detail=f"{platform.python_version()} on {platform.platform()}"),
@@ -86,6 +90,10 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     missing = catalog.missing_tables(schema)
     if len(missing) == len(names("tables")):
         return [_place_for(folder)]
+    lacking = [] if missing else catalog.unrecorded(schema)
+    if lacking:
+        detail = f"{folder} lacks the migrations {', '.join(lacking)}: the next command brings it up to date"
+        return [Finding(what="ledger", state="note", detail=detail)]
     if missing:
         older = catalog.VERSIONS in missing and catalog.is_ledger_folder(schema)
         why = (
@@ -103,7 +111,7 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     except ExperimentsError as error:
         return [Finding(what="engine", state="wrong", detail=str(error))]
     except Exception as error:  # noqa: BLE001  whatever is wrong with the engine is what a doctor reports
-        return [Finding(what="engine", state="wrong", detail=f"{type(error).__name__}: {str(error).splitlines()[0]}")]
+        return [Finding(what="engine", state="wrong", detail=f"{type(error).__name__}: {first_line(error)}")]
     held = f"holds {', '.join(commodities)}" if commodities else "is empty"
     return [
         Finding(what="engine", state="ok", detail=f"{engine}, started and answered in {seconds:.1f} s"),

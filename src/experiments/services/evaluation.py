@@ -227,7 +227,8 @@ def evaluation_key(
             "model": [model_name, config.model_version, config.model_type],
             "hyperparameters": config.hyperparameters,
             "feature_config": config.feature_config,
-            "data": [config.data_version, config.dataset_version, config.data_as_of],
+            # equal data are the same whatever they are called
+            "data": [config.dataset_version or config.data_version, config.dataset_version, config.data_as_of],
             "random_seed": config.random_seed,
             "code_fingerprint": config.code_fingerprint,
             "cutoffs": sorted(map(str, cutoffs)),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "ledger"
 """Folder of the tables, where neither a path nor EXPERIMENTS_PATH is given."""
 
+DEFAULT_SCHEMA = "experiments"
+"""Schema of the tables, where neither a schema nor EXPERIMENTS_SCHEMA is given."""
+
 _open_ledgers: list[Ledger] = []
 
 
@@ -144,8 +147,15 @@ class Ledger:
         """The windows of one evaluation: what `evaluate` needs beside its forecasts, errors and seconds."""
         return self._select("stored_windows", experiment_id=experiment_id)
 
-    def read_table(self, name: str, version: int | None = None) -> pd.DataFrame:
-        """A Delta table of the engine's catalog, by its name of one to three parts, at a version if one is given.
+    def read_table(self, name: str, version: int | None = None) -> tuple[pd.DataFrame, int | None]:
+        """A Delta table of the engine's catalog and the version read, None where the engine cannot tell.
+
+        Parameters
+        ----------
+        name : str
+            Of one to three parts.
+        version : int, optional
+            By default the newest.
 
         Raises
         ------
@@ -160,10 +170,11 @@ class Ledger:
         """The commodities in the ledger."""
         return [str(name) for name in self._select("commodities")["commodity"]]
 
-    def grid_origins(self, commodity: str, frequency: str, step_size: int) -> list[tuple[dt.date, dt.date]]:
-        """The grids a commodity's windows lie on, each origin with a date to count from, in the order to try."""
+    def grid_origins(self, commodity: str, frequency: str, step_size: int) -> list[tuple[dt.date, str | None, dt.date]]:
+        """The grids a commodity's windows lie on, as `science.grid.find_grid` takes them."""
         found = self._select("grid_origin", commodity=commodity, frequency=frequency, step_size=step_size)
-        return list(zip(found["grid_origin"], found["counted_from"], strict=True))
+        owners = [owner if isinstance(owner, str) else None for owner in found["unique_id"]]
+        return list(zip(found["grid_origin"], owners, found["counted_from"], strict=True))
 
     def close(self) -> None:
         """Record what is still open and stop the engine; a second call does nothing."""
@@ -207,8 +218,8 @@ class Ledger:
 def connect(
     path: str | Path | None = None,
     *,
-    schema: str = "experiments",
-    catalog: str = engines.CATALOG,
+    schema: str | None = None,
+    catalog: str | None = None,
     engine: str | None = None,
     create: bool = True,
 ) -> Ledger:
@@ -219,10 +230,11 @@ def connect(
     path : str or Path, optional
         The folder; by default the environment variable EXPERIMENTS_PATH, else "ledger". On Databricks there is none:
         the catalog manages the tables.
-    schema : str
-        Schema of the tables.
-    catalog : str
-        Catalog of the schema. A local Spark has one of its own: there the names have two parts.
+    schema : str, optional
+        Schema of the tables; by default the environment variable EXPERIMENTS_SCHEMA, else "experiments".
+    catalog : str, optional
+        Catalog of the schema; by default EXPERIMENTS_CATALOG, else "commodity". A local Spark has one of its own: there
+        the names have two parts.
     engine : str, optional
         "sail" (embedded, no JVM), "spark" (the active session, else a local one) or "databricks"; by default the
         environment variable EXPERIMENTS_ENGINE, else Databricks inside its runtime, else Sail.
@@ -240,10 +252,10 @@ def connect(
         version of this program.
     """
     name = engines.choose(engine)
-    check_identifier("schema", schema)
-    check_identifier("catalog", catalog)
+    schema = check_identifier("schema", _setting("EXPERIMENTS_SCHEMA", schema, DEFAULT_SCHEMA))
+    catalog = check_identifier("catalog", _setting("EXPERIMENTS_CATALOG", catalog, engines.CATALOG))
     folder = None if name == "databricks" else _folder(path, schema=schema, create=create)
-    running = engines.start(name, folder, catalog=catalog, schema=schema)
+    running = engines.start(name, folder, catalog=catalog, schema=schema, create=create)
     try:
         if not create and not tables.is_ledger(running):
             raise _no_ledger(f"{catalog}.{schema}")
@@ -257,6 +269,11 @@ def connect(
     ledger = Ledger(running, path=folder, catalog=catalog, schema=schema, created=created)
     _open_ledgers.append(ledger)
     return ledger
+
+
+def _setting(name: str, given: object, default: str) -> object:
+    """What was given, else the environment variable, else the default."""
+    return (os.environ.get(name) or default) if given is None else given
 
 
 def ledger_folder(path: str | Path | None) -> Path:
@@ -285,9 +302,11 @@ def _folder(path: str | Path | None, *, schema: str, create: bool) -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         msg = f"the ledger's folder {folder} cannot be made: {reason}. Choose another path."
         raise EngineError(msg) from error
-    if not os.access(folder, os.W_OK):
-        msg = f"the ledger's folder {folder} cannot be written. Choose another path."
-        raise EngineError(msg)
+    table_folder = folder / schema / "model_runs"
+    for place in (folder, table_folder) if create else ():  # one that is only asked may be read-only
+        if place.exists() and not os.access(place, os.W_OK):
+            msg = f"the ledger's folder {place} cannot be written. Choose another path."
+            raise EngineError(msg)
     return folder
 
 
@@ -295,10 +314,11 @@ def _no_ledger(where: str) -> NotFoundError:
     return NotFoundError(f"there is no ledger at {where}: make one with 'experiments init' or 'experiments demo'.")
 
 
-def current(schema: str = "experiments") -> Ledger:
+def current(schema: str | None = None) -> Ledger:
     """The ledger opened last and still open; where there is none, the default one is opened."""
+    wanted = _setting("EXPERIMENTS_SCHEMA", schema, DEFAULT_SCHEMA)
     for ledger in reversed(_open_ledgers):
-        if ledger.schema == schema:
+        if ledger.schema == wanted:
             return ledger
     return connect(schema=schema)
 

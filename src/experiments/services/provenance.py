@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from experiments.identity import digest
+from experiments.services.links import configured_links
 from experiments.services.prices import usd_per_hour
 
 if TYPE_CHECKING:
@@ -69,6 +70,18 @@ class Provenance:
     def environment_id(self) -> str:
         """Digest of the snapshot: equal machines and packages share one row of `environments`."""
         return str(self.environment["environment_id"])
+
+
+def check_settings() -> None:
+    """See that the user's prices and links can be used, before anything is fitted for them.
+
+    Raises
+    ------
+    InvalidInputError
+        If one cannot.
+    """
+    usd_per_hour("local")
+    configured_links({})
 
 
 def capture(cluster: Mapping[str, str] | None = None) -> Provenance:

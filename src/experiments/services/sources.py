@@ -240,14 +240,13 @@ def _read_table(source: str | Path, ledger: Ledger | None) -> tuple[pd.DataFrame
         msg = f"{name} would be a table's name, and no ledger is open to ask for it: give a file, or open one."
         raise InvalidInputError(msg)
     try:
-        frame = ledger.read_table(str(name), number)
+        frame, read = ledger.read_table(str(name), number)
     except NotFoundError as error:
         if number is not None:
             raise
         raise NotFoundError(
             f"{str(error).rstrip('.')}; {_missing(Path(name))}"
         ) from error  # a file may have been meant
-    read = frame.attrs.get("version", number)
     return _checked(frame, str(name) if read is None else f"{name}@v{read}")
 
 
@@ -361,7 +360,7 @@ def _number(value: Any) -> float:
         if not text.isascii() or "_" in text:  # Python reads more as a number than anybody writes in a table
             raise ValueError(text)
         return float(text)
-    if isinstance(value, Real | Decimal):
+    if isinstance(value, Real | Decimal) and not isinstance(value, bool):
         return float(value)
     raise TypeError(value)
 

@@ -6,7 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from experiments.definitions import check_identifier
-from experiments.errors import EngineError
+from experiments.errors import EngineError, first_line
+from experiments.storage.folder import read_folder
 from experiments.storage.migrations import Migration, apply, migrations, pending, program_version
 from experiments.storage.sql_files import checks, columns, names, quoted, statement
 from experiments.storage.table import merge_new, select
@@ -40,6 +41,12 @@ def is_ledger(engine: Engine) -> bool:
     return _is_there(engine, _TRUTH)
 
 
+def unrecorded(folder: Path) -> list[str]:
+    """The migrations a ledger in this folder of a schema still needs, found without an engine."""
+    rows, _ = read_folder(folder / VERSIONS)
+    return [migration.name for migration in migrations() if migration.version not in set(rows["version"])]
+
+
 def open_tables(engine: Engine) -> list[str]:
     """Adopt what is there, bring it up to date, create what is missing; returns the tables created.
 
@@ -63,7 +70,7 @@ def open_tables(engine: Engine) -> list[str]:
         if table not in created:
             _adopt(engine, table)
     for view in names("views"):
-        engine.spark.sql(statement("views", view))
+        _define(engine, view)
     if waiting:
         _record(engine, waiting)
     return created
@@ -123,7 +130,7 @@ def _create(engine: Engine, table: str) -> bool:
     except Exception as error:
         if _is_there(engine, table):
             return False
-        msg = f"cannot create the table {table} of {_where(engine)}: {_first_line(error)}"
+        msg = f"cannot create the table {table} of {_where(engine)}: {first_line(error)}"
         raise EngineError(msg) from error
     return True
 
@@ -141,7 +148,18 @@ def _adopt(engine: Engine, table: str) -> None:
     try:
         engine.spark.sql(f"create table if not exists {table} using delta location '{quoted(location)}' {restated}")
     except Exception as error:
-        msg = f"the table {table} at {location} cannot be read: {_first_line(error)}"
+        msg = f"the table {table} at {location} cannot be read: {first_line(error)}"
+        raise EngineError(msg) from error
+
+
+def _define(engine: Engine, view: str) -> None:
+    """Define a view anew; where a catalog keeps it and only its owner may, the one that is there serves."""
+    try:
+        engine.spark.sql(statement("views", view))
+    except Exception as error:
+        if engine.location is None and engine.spark.catalog.tableExists(view):
+            return
+        msg = f"cannot define the view {view} of {_where(engine)}: {first_line(error)}"
         raise EngineError(msg) from error
 
 
@@ -168,7 +186,3 @@ def _has_log(folder: Path) -> bool:
 
 def _where(engine: Engine) -> str:
     return "the schema" if engine.location is None else str(engine.location)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

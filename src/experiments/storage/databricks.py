@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from experiments.errors import EngineError
+from experiments.errors import EngineError, NotFoundError, first_line
 from experiments.storage.engine import Engine
 
 if TYPE_CHECKING:
@@ -15,19 +15,29 @@ if TYPE_CHECKING:
 _CLUSTER_TAGS = ("clusterId", "driverNodeType", "clusterNodeType", "clusterWorkers")
 
 
-def start_databricks(*, catalog: str, schema: str) -> Engine:
-    """Use the session of the notebook or job; see `engine.start`."""
-    spark = _session()
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
+def start_databricks(*, catalog: str, schema: str, create: bool) -> Engine:
+    """Use a session beside that of the notebook or job, or where it can have none, that one; see `engine.start`."""
+    shared = _session()
     try:
-        spark.sql(f"set catalog `{catalog}`")
-        if not spark.catalog.databaseExists(schema):  # who may only read may not say this even where it changes nothing
+        spark = shared.newSession()
+    except Exception:  # noqa: BLE001  Spark Connect has none
+        spark = shared
+    try:
+        spark.catalog.setCurrentCatalog(catalog)
+        there = spark.catalog.databaseExists(schema)
+        if not there and create:  # who may only read may not ask for it even where it is there
             spark.sql(f"create schema if not exists `{schema}`")
-        spark.sql(f"use schema `{schema}`")
+        if there or create:
+            spark.catalog.setCurrentDatabase(schema)
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
     except Exception as error:
-        msg = f"the schema {catalog}.{schema} cannot be used: {str(error).strip().splitlines()[0]}"
+        msg = f"the schema {catalog}.{schema} cannot be used: {first_line(error)}"
         raise EngineError(msg) from error
-    return Engine(name="databricks", spark=spark, location=None, close=lambda: None)
+    if not there and not create:
+        msg = f"there is no schema {catalog}.{schema}: make a ledger there with 'experiments job backtest'."
+        raise NotFoundError(msg)
+    home = (catalog, schema) if spark is shared else None
+    return Engine(name="databricks", session=spark, location=None, close=lambda: None, home=home)
 
 
 def cluster(engine: Engine) -> dict[str, str] | None:
@@ -52,6 +62,6 @@ def _session() -> SparkSession:
         try:
             active = SparkSession.builder.getOrCreate()  # inside the runtime: the one it provides
         except Exception as error:
-            msg = f"there is no Spark session to use: {str(error).strip().splitlines()[0]}"
+            msg = f"there is no Spark session to use: {first_line(error)}"
             raise EngineError(msg) from error
     return active

@@ -28,8 +28,10 @@ class Engine:
     ----------
     name : str
         One of `ENGINES`.
-    spark : SparkSession
+    session : SparkSession
         Its session, in UTC, with catalog and schema set.
+    home : (str, str) or None
+        Catalog and schema to return to before each use, where the session is shared with its owner.
     location : Path or None
         The folder of the schema's tables, as the engine is told it; None where the catalog manages them.
     close : callable
@@ -37,9 +39,19 @@ class Engine:
     """
 
     name: str
-    spark: SparkSession
+    session: SparkSession
     location: Path | None
     close: Callable[[], None]
+    home: tuple[str, str] | None = None
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session, at home."""
+        if self.home is not None:
+            self.session.conf.set("spark.sql.session.timeZone", "UTC")
+            self.session.catalog.setCurrentCatalog(self.home[0])
+            self.session.catalog.setCurrentDatabase(self.home[1])
+        return self.session
 
 
 def choose(name: str | None = None) -> str:
@@ -58,7 +70,7 @@ def choose(name: str | None = None) -> str:
     return found
 
 
-def start(name: str, folder: Path | None, *, catalog: str, schema: str) -> Engine:
+def start(name: str, folder: Path | None, *, catalog: str, schema: str, create: bool = True) -> Engine:
     """Start an engine over the tables of a schema.
 
     Parameters
@@ -69,17 +81,21 @@ def start(name: str, folder: Path | None, *, catalog: str, schema: str) -> Engin
         An existing folder, below which the schema's folder lies; None on Databricks.
     catalog, schema : str
         Checked identifiers. A local Spark has one catalog of its own, there the names have two parts.
+    create : bool
+        Whether to create a schema that Databricks has not.
 
     Raises
     ------
     EngineError
         If the engine's packages are not installed, or it does not start.
+    NotFoundError
+        If there is no such schema and `create` is false.
     """
     # each engine is imported alone: the others' packages need not be there
     if folder is None:
         from experiments.storage.databricks import start_databricks
 
-        return start_databricks(catalog=catalog, schema=schema)
+        return start_databricks(catalog=catalog, schema=schema, create=create)
     if name == "spark":
         from experiments.storage.spark import start_spark
 

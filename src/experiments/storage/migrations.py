@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from experiments.definitions import check_identifier
-from experiments.errors import EngineError
+from experiments.errors import EngineError, first_line
 from experiments.storage.arrow import arrow_schema
 from experiments.storage.sql_files import Column, names, parse_columns, statement
 
@@ -67,10 +67,9 @@ def migrations() -> tuple[Migration, ...]:
             msg = f"sql/migrations/{name}.sql is not migration {number:03d}: one 'alter table ... add columns (...)'."
             raise EngineError(msg)
         columns = parse_columns(change.group(2))
-        if not columns or any(column.required for column in columns):
-            msg = (
-                f"sql/migrations/{name}.sql adds no column, or one that is NOT NULL: rows that are there have no value."
-            )
+        comments = [line.count(" comment '") for line in change.group(2).splitlines() if line.strip()]
+        if not columns or comments != [1] * len(columns) or any(column.required for column in columns):
+            msg = f"sql/migrations/{name}.sql does not add columns one a line, each with a comment and not NOT NULL."
             raise EngineError(msg)
         found.append(Migration(version=number, name=name, table=change.group(1), columns=columns))
     return tuple(found)
@@ -127,7 +126,7 @@ def apply(engine: Engine, migration: Migration) -> None:
     try:
         retrying(change, engine, migration)
     except Exception as error:
-        msg = f"migration {migration.name} cannot be applied to {migration.table}: {str(error).splitlines()[0]}"
+        msg = f"migration {migration.name} cannot be applied to {migration.table}: {first_line(error)}"
         raise EngineError(msg) from error
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from experiments.errors import EngineError
+from experiments.errors import EngineError, first_line
 from experiments.storage.engine import Engine
 
 if TYPE_CHECKING:
@@ -31,16 +31,20 @@ def start_sail(folder: Path, *, catalog: str, schema: str) -> Engine:
     except ImportError as error:
         msg = f"the embedded engine is not installed ({error.name}): pip install 'experiment-ledger[local]'."
         raise EngineError(msg) from error
-    with _environment(catalog, schema):
-        server = SparkConnectServer(ip="127.0.0.1", port=0)
-        server.start(background=True)
-    _, port = server.listening_address
-    spark = ConnectSession.builder.remote(f"sc://127.0.0.1:{port}").create()
-    # the server is in this process: there is no connection to lose, and without the client's thread pool
-    # what is still open can be recorded while the interpreter exits
-    spark.client.disable_reattachable_execute()
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
     location, alias = _plain(folder / schema)
+    try:
+        with _environment(catalog, schema):
+            server = SparkConnectServer(ip="127.0.0.1", port=0)
+            server.start(background=True)
+        _, port = server.listening_address
+        spark = ConnectSession.builder.remote(f"sc://127.0.0.1:{port}").create()
+        # the server is in this process: there is no connection to lose, and without the client's thread pool
+        # what is still open can be recorded while the interpreter exits
+        spark.client.disable_reattachable_execute()
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    except Exception as error:
+        msg = f"the embedded engine does not start: {first_line(error)}"
+        raise EngineError(msg) from error
 
     def stop() -> None:
         with suppress(Exception):  # the server is going away: nothing useful can be done about a failed goodbye
@@ -56,7 +60,7 @@ def start_sail(folder: Path, *, catalog: str, schema: str) -> Engine:
         if alias is not None:
             alias.cleanup()
 
-    return Engine(name="sail", spark=cast("SparkSession", spark), location=location, close=close)
+    return Engine(name="sail", session=cast("SparkSession", spark), location=location, close=close)
 
 
 @contextmanager
@@ -85,7 +89,11 @@ def _plain(folder: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]
     folder = folder.absolute()
     if _PLAIN_PATH.fullmatch(str(folder)):
         return folder, None
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the folder {folder} cannot be made: {error.strerror}."
+        raise EngineError(msg) from error
     alias = tempfile.TemporaryDirectory(prefix="experiments-")
     link = Path(alias.name) / "tables"
     link.symlink_to(folder, target_is_directory=True)

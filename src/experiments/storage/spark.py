@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from experiments.errors import EngineError
+from experiments.errors import EngineError, first_line
 from experiments.storage.engine import Engine
 from experiments.storage.sql_files import quoted
 
@@ -69,7 +69,7 @@ def start_spark(folder: Path, *, schema: str) -> Engine:
     except BaseException:
         close()
         raise
-    return Engine(name="spark", spark=spark, location=location, close=close)
+    return Engine(name="spark", session=spark, location=location, close=close)
 
 
 class _Shared:
@@ -88,8 +88,8 @@ class _Shared:
                 if there is not None:
                     return there.newSession(), lambda: None
                 self._started = _start_local()
-            self._users += 1
             session = self._started.newSession()
+            self._users += 1
         done = threading.Event()
 
         def leave() -> None:
@@ -129,7 +129,7 @@ def _use(spark: SparkSession, schema: str, location: Path) -> None:
         spark.sql(f"use `{schema}`")
         taken = _place_of(spark, "model_runs")
     except Exception as error:
-        msg = f"Spark cannot use the schema {schema}: {str(error).strip().splitlines()[0]}"
+        msg = f"Spark cannot use the schema {schema}: {first_line(error)}"
         raise EngineError(msg) from error
     if taken is not None and taken != location / "model_runs":
         msg = f"the schema {schema} of this Spark session holds the ledger at {taken.parent}: give another schema."

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_identifier
-from experiments.errors import InvalidInputError, NotFoundError
+from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
 from experiments.storage.arrow import Row, arrow_table
 from experiments.storage.sql_files import checks, statement
 
@@ -28,7 +28,14 @@ COMPACT_EVERY = 25
 _PLAIN_LITERAL = re.compile(r"[\w .&/+-]{1,100}")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _DESCRIBING = ("show", "describe", "desc")
-_CONFLICTS = ("Failed to commit transaction", "Missing commit file", "DELTA_CONCURRENT", "ConcurrentAppend")
+_CONFLICTS = (
+    "Failed to commit transaction",
+    "Missing commit file",
+    "DELTA_CONCURRENT",
+    "ConcurrentAppend",
+    "DELTA_METADATA_CHANGED",
+    "DELTA_PROTOCOL_CHANGED",
+)
 
 
 def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str] = ()) -> int:
@@ -132,13 +139,12 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
     except InvalidInputError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        msg = f"the ledger answers queries only, and cannot run this one: {reason}"
+        msg = f"the ledger answers queries only, and cannot run this one: {first_line(error)}"
         raise InvalidInputError(msg) from error
 
 
-def read_named(engine: Engine, name: str, version: int | None = None) -> pd.DataFrame:
-    """A Delta table of the engine's catalog, at a version if one is given.
+def read_named(engine: Engine, name: str, version: int | None = None) -> tuple[pd.DataFrame, int | None]:
+    """A Delta table of the engine's catalog, at a version if one is given, and the version read where it is known.
 
     Raises
     ------
@@ -151,12 +157,24 @@ def read_named(engine: Engine, name: str, version: int | None = None) -> pd.Data
     if version is not None and (type(version) is not int or version < 0):
         msg = f"the version of {name} is {version!r}: give a whole number of at least 0."
         raise InvalidInputError(msg)
+    full = ".".join(parts)
+    if version is None:
+        version = _newest(engine, full)
     at = "" if version is None else f" version as of {version}"
     try:
-        return engine.spark.sql(f"select * from {'.'.join(parts)}{at}").toPandas()  # noqa: S608  identifiers, a number
+        frame = engine.spark.sql(f"select * from {full}{at}").toPandas()  # noqa: S608  identifiers, a number
     except Exception as error:
-        msg = f"the table {name}{at} cannot be read: {str(error).strip().splitlines()[0]}"
+        msg = f"the table {name}{at} cannot be read: {first_line(error)}"
         raise NotFoundError(msg) from error
+    return frame, version
+
+
+def _newest(engine: Engine, name: str) -> int | None:
+    """The newest version of a table; None where the engine cannot tell, as Sail."""
+    try:
+        return int(engine.spark.sql(f"describe history {name} limit 1").collect()[0]["version"])
+    except Exception:  # noqa: BLE001  what is wrong with the table itself is told by reading it
+        return None
 
 
 def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
@@ -217,9 +235,11 @@ def compact(folder: Path) -> None:
     delta-rs 1.6 does not notice that another compaction removed the same files, and doubles their rows: so one at a
     time, each from a fresh look at the table.
     """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import CommitFailedError, DeltaError
-
+    try:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError, DeltaError
+    except ImportError:  # somebody's own Spark: they look after their files
+        return
     # what fails is done by the next writer over the mark
     with _turn(folder), suppress(CommitFailedError, DeltaError):
         table = DeltaTable(str(folder))
@@ -238,7 +258,12 @@ def _turn(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    with (folder / "_writer.lock").open("w") as lock:
+    try:
+        lock = (folder / "_writer.lock").open("w")
+    except OSError as error:
+        msg = f"the table at {folder} cannot be written: {error.strerror}."
+        raise EngineError(msg) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

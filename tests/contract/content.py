@@ -1,0 +1,138 @@
+"""What the suite fills a ledger with, by every way in, and how it compares what two engines say of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import DatabricksWriter, backtest
+from experiments.services.ledger import Ledger
+from experiments.storage import sql_files
+from made import CONFIG, STARTED, specified_experiment, windows
+
+Twins = dict[tuple[str, str], Ledger]
+"""By the engine that made the tables and filled them, and the engine that this connection uses."""
+
+MODELS = ("naive", "random_walk_drift", "seasonal_naive")
+
+VOLATILE = {
+    "applied_at",
+    "captured_at",
+    "cost_estimate_usd",
+    "created_at",
+    "ended_at",
+    "execution_time_seconds",
+    "experiment_id",
+    "fit_seconds",
+    "predict_seconds",
+    "run_month",
+    "run_timestamp",
+    "started_at",
+}
+"""Columns that hold when, how fast and under which id: no two recordings share them."""
+
+
+def prices(n: int = 130) -> pd.DataFrame:
+    """A random walk on business days of 2024, so that every date lies after those of the windows by hand."""
+    y = 100 + np.random.default_rng(7).normal(size=n).cumsum()
+    return pd.DataFrame({"ds": pd.bdate_range("2024-01-02", periods=n), "y": y})
+
+
+def covariate(n: int = 130) -> pd.DataFrame:
+    """Another random walk on the same days."""
+    return prices(n).assign(y=lambda frame: frame["y"].to_numpy()[::-1])
+
+
+def failed_window() -> dict[str, Any]:
+    """A window whose model did not converge."""
+    window = next(windows(1, seed=3))
+    return {name: window[name] for name in ("cutoff", "day0")} | {"error": "LinAlgError: no convergence"}
+
+
+def reported() -> list[dict[str, Any]]:
+    """Figures a caller computed: three that beat naive, one without the ids and maps, three of a poor model."""
+    winners = [
+        {"model_name": f"winner_{n}", "mae_14day": 3.0 + n / 7, "beats_baseline": True, "dm_pvalue": 0.01 / (n + 1)}
+        for n in range(3)
+    ]
+    poor = [
+        {"model_name": "poor", "model_type": "Prophet", "mae_14day": 8.1 + n, "beats_baseline": False}
+        | {"hyperparameters": None, "feature_config": None, "execution_time_seconds": 90.1}
+        for n in range(3)
+    ]
+    told = []
+    for n, figures in enumerate([*winners, *poor]):
+        when = STARTED + dt.timedelta(days=20 * n, milliseconds=7)
+        told.append(specified_experiment() | {"experiment_id": f"told-{n}", "run_timestamp": when} | figures)
+    return told
+
+
+def fill(ledger: Ledger) -> None:
+    """Record the same again by every way in, in the same order."""
+    for window in windows(3):
+        ledger.log_experiment("mine", window, CONFIG | {"n_windows": 3, "tags": ["a", "b"], "random_seed": 7})
+    backtest(
+        prices(),
+        commodity="Cocoa",
+        models=MODELS,
+        covariates={"vix": covariate()},
+        horizon=5,
+        n_windows=12,
+        ledger=ledger,
+        progress=False,
+    )
+    with DatabricksWriter(schema=ledger.schema) as writer:
+        for experiment in reported():
+            writer.write_experiment(experiment)
+    ledger.log_experiment("failing", failed_window(), CONFIG | {"n_windows": 1, "forecast_horizon_days": 14})
+
+
+def engine_sql(ledger: Ledger, query: str) -> Any:
+    """The engine's own frame for a query."""
+    assert ledger._engine is not None
+    return ledger._engine.spark.sql(query)
+
+
+def frame(ledger: Ledger, name: str) -> pd.DataFrame:
+    """A table or view as pandas has it, its rows in an order that depends on nothing computed."""
+    return in_order(engine_sql(ledger, f"select * from {name}").toPandas())  # noqa: S608  names from the catalog
+
+
+def in_order(found: pd.DataFrame) -> pd.DataFrame:
+    """Maps and lists as plain tuples, rows sorted by all that is no floating-point number."""
+    found = found.apply(lambda column: column.map(_plain) if column.dtype == object else column)
+    keys = found.select_dtypes(exclude="floating").astype(str).apply(tuple, axis=1)
+    return found.iloc[sorted(range(len(found)), key=lambda row: keys.iloc[row])].reset_index(drop=True)
+
+
+def types(ledger: Ledger, query: str) -> list[tuple[str, str]]:
+    """The columns of a query, in order, with their types."""
+    return list(engine_sql(ledger, query).dtypes)
+
+
+def content(ledger: Ledger, table: str) -> pd.DataFrame:
+    """A table without what no two recordings share: an evaluation goes by its model instead of its id."""
+    runs = frame(ledger, "model_runs")
+    models = dict(zip(runs["experiment_id"], runs["model_name"], strict=True))
+    found = frame(ledger, table)
+    if "experiment_id" in found:
+        found.insert(0, "evaluation", found["experiment_id"].map(models))
+    return in_order(found.drop(columns=VOLATILE & set(found)))
+
+
+def same(found: pd.DataFrame, expected: pd.DataFrame, *, within: float = 0.0) -> None:
+    """See that two frames agree in columns, types, order and values; numbers to the bit unless told."""
+    pd.testing.assert_frame_equal(found, expected, rtol=within, atol=0.0, check_exact=None if within else True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return tuple(value) if isinstance(value, list | np.ndarray) else value
+
+
+QUERIES = [name for name in sql_files.names("statements") if name != "merge_new_rows"]
+"""The statements that ask; the one that writes is behind every row of a ledger."""

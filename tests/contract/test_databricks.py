@@ -1,0 +1,136 @@
+"""The Databricks engine against a stand-in: local Spark's own catalog in place of Unity Catalog, tables managed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from experiments.errors import EngineError, NotFoundError
+from experiments.services.ledger import Ledger, connect
+from experiments.storage import sql_files
+from experiments.storage.databricks import cluster, start_databricks
+from made import CONFIG, ROWS, counts, put, rows_of, run_row, windows
+from older import FIRST_COLUMNS, make_older, recorded
+from violating import REFUSED, engine_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.engine, pytest.mark.spark]
+
+CATALOG = "spark_catalog"
+
+TAGS = {
+    "clusterId": "1121-060000-abcd123",
+    "driverNodeType": "i3.xlarge",
+    "clusterNodeType": "m5.xlarge",
+    "clusterWorkers": "2",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A notebook's session, and a schema whose managed tables lie in a folder."""
+
+    spark: SparkSession
+    schema: str
+    folder: Path
+
+    def connect(self, **more: Any) -> Ledger:
+        return connect(engine="databricks", catalog=CATALOG, schema=self.schema, **more)
+
+
+@pytest.fixture
+def workspace(spark: SparkSession, tmp_path: Path, name: str) -> Iterator[Workspace]:
+    notebook = spark.newSession()
+    notebook.createDataFrame([(1,)], "a int")  # this makes it the active one
+    notebook.sql(f"create schema {name} location '{tmp_path / 'managed'}'")
+    yield Workspace(spark=notebook, schema=name, folder=tmp_path / "managed")
+    spark.createDataFrame([(1,)], "a int")
+
+
+def test_tables_are_managed_made_once_and_found_again(workspace: Workspace) -> None:
+    with workspace.connect() as first:
+        assert set(first.created) == set(sql_files.names("tables"))
+        assert (first.path, first.where) == (None, f"{CATALOG}.{workspace.schema}")
+        for table, row in ROWS.items():
+            assert put(first, table, row()) == (table != "schema_version")
+        assert put(first, "environments", ROWS["environments"]()) == 0
+        for table in sql_files.names("tables"):
+            assert workspace.spark.catalog.getTable(table).tableType == "MANAGED"
+            assert (workspace.folder / table / "_delta_log").is_dir()
+        with pytest.raises(Exception, match=REFUSED):
+            put(first, "model_runs", run_row(status="guessed"))
+        with pytest.raises(Exception, match=r"(?i)null"):
+            put(first, "model_runs", run_row(model_type=None))
+    with workspace.connect(create=False) as again:
+        assert again.created == ()
+        assert set(counts(again).values()) == {1}
+        assert recorded(again) == [(1, sql_files.names("migrations")[0])]
+        assert rows_of(again, "model_runs")[0]["run_month"] == "2025-01"
+
+
+def test_an_evaluation_names_its_cluster(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tag, value in TAGS.items():
+        workspace.spark.conf.set(f"spark.databricks.clusterUsageTags.{tag}", value)
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")  # so no engine need be named
+    with connect(catalog=CATALOG, schema=workspace.schema) as ledger:
+        assert engine_of(ledger).name == "databricks"
+        assert cluster(engine_of(ledger)) == TAGS
+        ids = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
+        again = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
+        assert len(ids) == 1
+        assert again & ids == ids
+        assert counts(ledger) == {
+            "backtests": 1,
+            "environments": 1,
+            "experiments": 1,
+            "forecasts": 42,
+            "model_runs": 1,
+            "run_windows": 3,
+            "schema_version": len(sql_files.names("migrations")),
+        }
+        (run,) = rows_of(ledger, "model_runs")
+        assert run["databricks_cluster_id"] == TAGS["clusterId"]
+        assert TAGS["driverNodeType"] in run["hardware_config"]
+        assert ledger.leaderboard("Coffee")["model_name"].tolist() == ["mine"]
+        assert len(ledger.sql("select * from accuracy_by_horizon")) == 14
+        assert len(ledger.sql(f"select * from {CATALOG}.{workspace.schema}.model_runs")) == 1  # noqa: S608
+
+
+def test_without_tags_nothing_is_told_of_a_cluster(workspace: Workspace) -> None:
+    running = start_databricks(catalog=CATALOG, schema=workspace.schema)
+    assert cluster(running) == {}
+
+
+def test_a_ledger_that_is_not_there_is_not_made_by_asking(workspace: Workspace) -> None:
+    with pytest.raises(NotFoundError, match=rf"there is no ledger at {CATALOG}\.{workspace.schema}"):
+        workspace.connect(create=False)
+    assert list(workspace.folder.iterdir()) == []
+
+
+def test_a_catalog_that_is_not_there_is_named(workspace: Workspace) -> None:
+    with pytest.raises(EngineError, match=rf"the schema nowhere\.{workspace.schema} cannot be used"):
+        connect(engine="databricks", catalog="nowhere", schema=workspace.schema)
+
+
+def test_an_older_ledger_gains_its_columns_by_sql(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_older(monkeypatch, lambda: start_databricks(catalog=CATALOG, schema=workspace.schema))
+    assert workspace.spark.table("model_runs").columns == list(FIRST_COLUMNS["model_runs"])
+    for created in (("schema_version",), ()):
+        with workspace.connect() as ledger:
+            assert ledger.created == created
+            put(ledger, "model_runs", run_row(data_notes="said"))
+    assert [row["data_notes"] for row in rows_of_session(workspace, "model_runs")] == ["said"] * 2
+    log = sorted((workspace.folder / "model_runs" / "_delta_log").glob("*.json"))
+    changes = [json.loads(line) for file in log for line in file.read_text().splitlines() if "commitInfo" in line]
+    assert [one["commitInfo"]["operation"] for one in changes].count("ADD COLUMNS") == 1
+
+
+def rows_of_session(workspace: Workspace, table: str) -> list[dict[str, Any]]:
+    return [row.asDict() for row in workspace.spark.table(f"{workspace.schema}.{table}").collect()]

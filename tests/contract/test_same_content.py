@@ -1,0 +1,134 @@
+"""The same calls on both engines: the same tables, and the same answers of every view and statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from contract.content import MODELS, QUERIES, content, engine_sql, frame, in_order, same, types
+from experiments.errors import InvalidInputError
+from experiments.storage import sql_files
+from experiments.storage.table import check_rows, known_forecasts, rows_with_key, select
+from made import counts, run_row
+from violating import engine_of
+
+if TYPE_CHECKING:
+    from contract.content import Twins
+    from experiments.services.ledger import Ledger
+
+pytestmark = [pytest.mark.engine, pytest.mark.spark]
+
+WITHIN = 1e-12
+"""Relative: engines add in another order."""
+
+SPECIFIED = Path(__file__).parents[1] / "services" / "spec_queries"
+
+MAKERS = ("sail", "spark")
+
+
+def an_evaluation(ledger: Ledger, model: str = "naive") -> dict[str, Any]:
+    found = frame(ledger, "model_runs").set_index("model_name", drop=False).loc[model]
+    return {str(name): value for name, value in found.items()}
+
+
+def asked(name: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame]:
+    return lambda ledger: select(engine_of(ledger), name, **parameters)
+
+
+def of_evaluation(name: str, *columns: str) -> Callable[[Ledger], pd.DataFrame]:
+    def ask(ledger: Ledger) -> pd.DataFrame:
+        run = an_evaluation(ledger)
+        return select(engine_of(ledger), name, **{column: run[column] for column in columns})
+
+    return ask
+
+
+def known(ledger: Ledger) -> pd.DataFrame:
+    keys = frame(ledger, "run_windows")["window_key"].dropna().tolist()
+    return in_order(known_forecasts(engine_of(ledger), keys))
+
+
+def with_key(ledger: Ledger) -> pd.DataFrame:
+    ids = ["told-0", "told-4", "not there"]
+    return in_order(pd.DataFrame(rows_with_key(engine_of(ledger), "model_runs", "experiment_id", ids)))
+
+
+def violated(ledger: Ledger) -> pd.DataFrame:
+    with pytest.raises(InvalidInputError) as caught:
+        check_rows(engine_of(ledger), "model_runs", [run_row(), run_row(status="guessed", n_failed_windows=41)])
+    return pd.DataFrame({"said": [str(caught.value)]})
+
+
+STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
+    "applied_migrations": asked("applied_migrations"),
+    "backtests_of": asked("backtests_of", commodity="Coffee"),
+    "best_of": asked("best_of", commodity="Coffee"),
+    "commodities": asked("commodities"),
+    "grid_origin": asked("grid_origin", commodity="Cocoa", frequency="trading day", step_size=5),
+    "history_of": asked("history_of", commodity=None),
+    "known_forecasts": known,
+    "leaderboard_of": of_evaluation("leaderboard_of", "commodity", "backtest_id"),
+    "pruning_of": asked("pruning_of", commodity="Coffee"),
+    "recorded_run": of_evaluation("recorded_run", "commodity", "evaluation_key"),
+    "rows_with_key": with_key,
+    "stored_forecasts": of_evaluation("stored_forecasts", "experiment_id"),
+    "stored_windows": of_evaluation("stored_windows", "experiment_id"),
+    "violated_checks": violated,
+}
+"""How each statement of `sql/statements` that asks is asked."""
+
+
+def test_every_statement_has_its_case() -> None:
+    assert set(STATEMENTS) == set(QUERIES), "a new file of sql/statements needs a case here"
+
+
+def test_something_is_in_every_table_and_view(twins: Twins) -> None:
+    found = counts(twins["spark", "spark"])
+    assert found == counts(twins["sail", "sail"])
+    assert found["forecasts"] == 3 * 14 + len(MODELS) * 12 * 5
+    assert found["run_windows"] == 3 + len(MODELS) * 12 + 1
+    assert all(found.values())
+    assert not [name for name in sql_files.names("views") if frame(twins["spark", "spark"], name).empty]
+
+
+@pytest.mark.parametrize("table", sql_files.names("tables"))
+def test_the_same_calls_make_the_same_rows(twins: Twins, table: str) -> None:
+    same(content(twins["spark", "spark"], table), content(twins["sail", "sail"], table))
+
+
+@pytest.mark.parametrize("table", sql_files.names("tables"))
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_table_is_read_the_same_by_both_engines(twins: Twins, maker: str, table: str) -> None:
+    columns = [(column.name, column.type.replace(" ", "")) for column in sql_files.columns(table)]
+    assert types(twins[maker, "sail"], f"select * from {table}") == columns  # noqa: S608
+    assert types(twins[maker, "spark"], f"select * from {table}") == columns  # noqa: S608
+    same(frame(twins[maker, "spark"], table), frame(twins[maker, "sail"], table))
+
+
+@pytest.mark.parametrize("view", sql_files.names("views"))
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_view_says_the_same_on_both_engines(twins: Twins, maker: str, view: str) -> None:
+    query = f"select * from {view}"  # noqa: S608
+    assert types(twins[maker, "spark"], query) == types(twins[maker, "sail"], query)
+    same(frame(twins[maker, "spark"], view), frame(twins[maker, "sail"], view), within=WITHIN)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_statement_answers_the_same_on_both_engines(twins: Twins, name: str) -> None:
+    found, expected = (STATEMENTS[name](twins["sail", engine]) for engine in ("spark", "sail"))
+    assert not expected.empty or name == "backtests_of"
+    same(found, expected, within=WITHIN)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPECIFIED.glob("*.sql")))
+def test_a_specified_query_answers_the_same_on_both_engines(twins: Twins, name: str) -> None:
+    query = (SPECIFIED / f"{name}.sql").read_text()
+    expected = twins["sail", "sail"].sql(query)
+    assert not expected.empty
+    in_two_parts = query.replace("commodity.experiments.", "experiments.")
+    same(twins["sail", "spark"].sql(in_two_parts), expected, within=WITHIN)
+    assert engine_sql(twins["sail", "spark"], in_two_parts.rstrip().rstrip(";")).columns == list(expected)
