@@ -13,7 +13,7 @@ import pytest
 from experiments.errors import EngineError, NotFoundError
 from experiments.services.ledger import Ledger, connect
 from experiments.storage import sql_files
-from experiments.storage.databricks import cluster, start_databricks
+from experiments.storage.databricks import start_databricks
 from made import CONFIG, ROWS, counts, put, rows_of, run_row, windows
 from older import FIRST_COLUMNS, make_older, recorded
 from violating import REFUSED, engine_of
@@ -62,7 +62,7 @@ def test_tables_are_managed_made_once_and_found_again(workspace: Workspace) -> N
             assert put(first, table, row()) == (table != "schema_version")
         assert put(first, "environments", ROWS["environments"]()) == 0
         for table in sql_files.names("tables"):
-            assert workspace.spark.catalog.getTable(table).tableType == "MANAGED"
+            assert workspace.spark.catalog.getTable(f"{workspace.schema}.{table}").tableType == "MANAGED"
             assert (workspace.folder / table / "_delta_log").is_dir()
         with pytest.raises(Exception, match=REFUSED):
             put(first, "model_runs", run_row(status="guessed"))
@@ -81,7 +81,7 @@ def test_an_evaluation_names_its_cluster(workspace: Workspace, monkeypatch: pyte
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")  # so no engine need be named
     with connect(catalog=CATALOG, schema=workspace.schema) as ledger:
         assert engine_of(ledger).name == "databricks"
-        assert cluster(engine_of(ledger)) == TAGS
+        assert engine_of(ledger).cluster == TAGS
         ids = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
         again = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
         assert len(ids) == 1
@@ -104,8 +104,8 @@ def test_an_evaluation_names_its_cluster(workspace: Workspace, monkeypatch: pyte
 
 
 def test_without_tags_nothing_is_told_of_a_cluster(workspace: Workspace) -> None:
-    running = start_databricks(catalog=CATALOG, schema=workspace.schema)
-    assert cluster(running) == {}
+    running = start_databricks(catalog=CATALOG, schema=workspace.schema, create=True)
+    assert running.cluster == {}
 
 
 def test_a_ledger_that_is_not_there_is_not_made_by_asking(workspace: Workspace) -> None:
@@ -114,14 +114,37 @@ def test_a_ledger_that_is_not_there_is_not_made_by_asking(workspace: Workspace) 
     assert list(workspace.folder.iterdir()) == []
 
 
+def test_a_schema_that_is_not_there_is_not_made_by_asking(workspace: Workspace) -> None:
+    with pytest.raises(NotFoundError, match=rf"there is no schema {CATALOG}\.elsewhere"):
+        connect(engine="databricks", catalog=CATALOG, schema="elsewhere", create=False)
+    assert not workspace.spark.catalog.databaseExists("elsewhere")
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a session of its own", "the notebook's"])
+def test_two_ledgers_keep_apart_and_the_notebook_can_go_elsewhere(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    if not own:  # as with Spark Connect
+        monkeypatch.setattr(type(workspace.spark), "newSession", None)
+    running = [
+        start_databricks(catalog=CATALOG, schema=schema, create=True) for schema in (workspace.schema, "default")
+    ]
+    assert [one.spark.catalog.currentDatabase() for one in running] == [workspace.schema, "default"]
+    workspace.spark.catalog.setCurrentDatabase("default")
+    workspace.spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    assert running[0].spark.catalog.currentDatabase() == workspace.schema
+    assert running[0].spark.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert (workspace.spark.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo") == own
+
+
 def test_a_catalog_that_is_not_there_is_named(workspace: Workspace) -> None:
     with pytest.raises(EngineError, match=rf"the schema nowhere\.{workspace.schema} cannot be used"):
         connect(engine="databricks", catalog="nowhere", schema=workspace.schema)
 
 
 def test_an_older_ledger_gains_its_columns_by_sql(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_older(monkeypatch, lambda: start_databricks(catalog=CATALOG, schema=workspace.schema))
-    assert workspace.spark.table("model_runs").columns == list(FIRST_COLUMNS["model_runs"])
+    make_older(monkeypatch, lambda: start_databricks(catalog=CATALOG, schema=workspace.schema, create=True))
+    assert workspace.spark.table(f"{workspace.schema}.model_runs").columns == list(FIRST_COLUMNS["model_runs"])
     for created in (("schema_version",), ()):
         with workspace.connect() as ledger:
             assert ledger.created == created

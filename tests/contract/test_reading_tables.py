@@ -9,6 +9,7 @@ import pytest
 from contract.content import frame, in_order, same
 from experiments.errors import InvalidInputError, NotFoundError
 from made import versions
+from violating import engine_of
 
 if TYPE_CHECKING:
     from contract.content import Twins
@@ -24,21 +25,24 @@ def ledger(request: pytest.FixtureRequest, twins: Twins) -> Ledger:
 
 @pytest.mark.parametrize("name", ["model_runs", "experiments.model_runs"])
 def test_by_name(ledger: Ledger, name: str) -> None:
-    same(in_order(ledger.read_table(name)), frame(ledger, "model_runs"))
+    found, version = ledger.read_table(name)
+    same(in_order(found), frame(ledger, "model_runs"))
+    assert (version is not None) == (engine_of(ledger).name == "spark")
 
 
 def test_by_name_of_three_parts(twins: Twins) -> None:
     for engine, catalog in (("sail", "commodity"), ("spark", "spark_catalog")):
         same(
-            in_order(twins["sail", engine].read_table(f"{catalog}.experiments.model_runs")),
+            in_order(twins["sail", engine].read_table(f"{catalog}.experiments.model_runs")[0]),
             frame(twins["sail", engine], "model_runs"),
         )
 
 
 def test_at_a_version(ledger: Ledger) -> None:
-    assert ledger.read_table("model_runs", 0).empty
-    assert ledger.read_table("model_runs", 1)["model_name"].tolist() == ["mine"]
-    assert len(ledger.read_table("experiments.model_runs", 2)) == 2
+    assert ledger.read_table("model_runs", 0)[0].empty
+    found, version = ledger.read_table("model_runs", 1)
+    assert (found["model_name"].tolist(), version) == (["mine"], 1)
+    assert len(ledger.read_table("experiments.model_runs", 2)[0]) == 2
 
 
 def test_what_is_not_there_is_named(ledger: Ledger) -> None:

@@ -74,6 +74,7 @@ def test_spark_starts_and_stops_without_a_word_and_leaves_nothing_behind(spark: 
     work, temporary = tmp_path / "work", tmp_path / "temporary"
     work.mkdir()
     temporary.mkdir()
+    connect(work, engine="sail").close()  # the tables in a second instead of ten
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
     done = run(QUIET, work, TMPDIR=str(temporary), JAVA_TOOL_OPTIONS="-XX:TieredStopAtLevel=1", **inherited)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

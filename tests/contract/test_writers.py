@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
-EACH = 5
+EACH = 2
 
 SAIL = """
 import sys

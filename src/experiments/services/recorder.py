@@ -14,7 +14,6 @@ from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import Provenance, capture
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
-from experiments.storage.databricks import cluster
 from experiments.storage.table import check_rows, known_forecasts, merge_new, rows_with_key, select
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ class Recorder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._cluster = cluster(engine)
         self._open: dict[str, Evaluation] = {}
         self._written: set[tuple[str, Any]] = set()
 
@@ -127,7 +125,7 @@ class Recorder:
         ConflictError
             If the ledger, or another experiment here, holds other figures under one of the ids.
         """
-        provenance = capture(self._cluster)
+        provenance = capture(self._engine.cluster)
         rows = [reported_run(experiment, provenance) for experiment in experiments]
         stored = self._stored(rows)
         for row, experiment in zip(rows, experiments, strict=True):
@@ -167,7 +165,7 @@ class Recorder:
             del self._open[key]
             self._check_same_forecasts(evaluation, recorded)
             return recorded
-        rows = evaluation.rows(capture(self._cluster), now=dt.datetime.now(dt.UTC))
+        rows = evaluation.rows(capture(self._engine.cluster), now=dt.datetime.now(dt.UTC))
         inserted = [self._merge(table, rows[table]) for table in KEYS]
         del self._open[key]
         if inserted[-1] == 0:  # another process recorded the same evaluation meanwhile

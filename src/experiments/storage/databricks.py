@@ -36,18 +36,22 @@ def start_databricks(*, catalog: str, schema: str, create: bool) -> Engine:
     if not there and not create:
         msg = f"there is no schema {catalog}.{schema}: make a ledger there with 'experiments job backtest'."
         raise NotFoundError(msg)
-    home = (catalog, schema) if spark is shared else None
-    return Engine(name="databricks", session=spark, location=None, close=lambda: None, home=home)
+    return Engine(
+        name="databricks",
+        session=spark,
+        location=None,
+        close=lambda: None,
+        home=(catalog, schema) if spark is shared else None,
+        cluster=_cluster(shared),
+    )
 
 
-def cluster(engine: Engine) -> dict[str, str] | None:
-    """What Databricks tells of its cluster, by tag; nothing on serverless compute, None on another engine."""
-    if engine.name != "databricks":
-        return None
+def _cluster(spark: SparkSession) -> dict[str, str]:
+    """What Databricks tells of its cluster, by tag; nothing on serverless compute."""
     found = {}
     for tag in _CLUSTER_TAGS:
         with suppress(Exception):  # serverless compute refuses to be asked
-            found[tag] = str(engine.spark.conf.get(f"spark.databricks.clusterUsageTags.{tag}"))
+            found[tag] = str(spark.conf.get(f"spark.databricks.clusterUsageTags.{tag}"))
     return found
 
 

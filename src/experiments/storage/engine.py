@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,8 @@ class Engine:
         Catalog and schema to return to before each use, where the session is shared with its owner.
     location : Path or None
         The folder of the schema's tables, as the engine is told it; None where the catalog manages them.
+    cluster : mapping or None
+        On Databricks, what its session tells of the cluster; nothing on serverless compute.
     close : callable
         Stops what was started for this engine; a second call does nothing harmful.
     """
@@ -43,6 +45,7 @@ class Engine:
     location: Path | None
     close: Callable[[], None]
     home: tuple[str, str] | None = None
+    cluster: Mapping[str, str] | None = None
 
     @property
     def spark(self) -> SparkSession:
