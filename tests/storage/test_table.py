@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from experiments.errors import InvalidInputError
 from experiments.services.ledger import connect
 from experiments.services.recorder import KEYS, PINS
-from experiments.storage import sql_files, table
+from experiments.storage import catalog, sql_files, table
 from experiments.storage.table import merge_new, rows_with_key, select
 from made import backtest_row, counts, environment_row, forecast_row, put, rows_of, run_row, versions
 
@@ -367,3 +369,24 @@ def test_compactions_at_the_same_time_double_nothing(ledger: Ledger) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: table.compact(folder), range(8)))
     assert counts(ledger)["model_runs"] == 8
+
+
+@pytest.mark.engine
+def test_what_a_checkpoint_replaces_of_the_log_goes_and_an_open_session_does_not_mind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalog._SETTINGS, "delta.logRetentionDuration", "interval 0 seconds")
+    monkeypatch.setattr(table, "COMPACT_EVERY", 4)
+    with connect(tmp_path) as idle, connect(tmp_path) as busy:
+        put(idle, "model_runs", run_row())
+        for _ in range(16):
+            put(busy, "model_runs", run_row())
+        log = tmp_path / "experiments" / "model_runs" / "_delta_log"
+        kinds = Counter(entry.suffix for entry in log.iterdir())
+        assert not (log / f"{1:020}.json").exists()
+        assert max(kinds[".json"], kinds[".crc"]) < 8
+        assert counts(idle)["model_runs"] == 17
+        assert put(idle, "model_runs", run_row()) == 1
+        assert counts(busy)["model_runs"] == 18
+    with connect(tmp_path) as again:
+        assert (again.created, counts(again)["model_runs"]) == ((), 18)

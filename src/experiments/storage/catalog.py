@@ -23,7 +23,15 @@ VERSIONS = "schema_version"
 _TRUTH = "model_runs"
 """The table that makes a schema a ledger."""
 
-_NO_STATISTICS = "'delta.dataSkippingNumIndexedCols' = '0'"
+_SETTINGS = {
+    # a column that is constant in a file Sail reads from the statistics, where a double is off in its last digit;
+    # partitions prune what is worth pruning
+    "delta.dataSkippingNumIndexedCols": "0",
+    # the log of thousands of small commits slows every one after: what a checkpoint replaces is kept for a while only
+    "delta.logRetentionDuration": "interval 10 minutes",
+    "delta.deletedFileRetentionDuration": "interval 10 minutes",
+}
+"""Properties of every table whose files are ours."""
 
 
 def missing_tables(folder: Path) -> list[str]:
@@ -164,13 +172,10 @@ def _define(engine: Engine, view: str) -> None:
 
 
 def _properties(table: str) -> str:
-    """The table's CHECKs as properties, and no column statistics.
-
-    A column that is constant in a file Sail reads from the statistics, where a double is off in its last digit;
-    partitions prune what is worth pruning.
-    """
+    """The table's CHECKs and our settings as properties."""
     stated = [f"'delta.constraints.{name}' = \"{check}\"" for name, check in checks(table).items()]
-    return f"tblproperties ({', '.join([*stated, _NO_STATISTICS])})"
+    settings = [f"'{name}' = '{value}'" for name, value in _SETTINGS.items()]
+    return f"tblproperties ({', '.join(stated + settings)})"
 
 
 def _is_there(engine: Engine, table: str) -> bool:
@@ -181,7 +186,7 @@ def _is_there(engine: Engine, table: str) -> bool:
 
 def _has_log(folder: Path) -> bool:
     log = folder / "_delta_log"
-    return log.is_dir() and any(log.glob("*.json"))
+    return (log / "_last_checkpoint").is_file() or (log.is_dir() and any(log.glob("*.json")))
 
 
 def _where(engine: Engine) -> str:

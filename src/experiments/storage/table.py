@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections import Counter
@@ -244,7 +245,16 @@ def compact(folder: Path) -> None:
     with _turn(folder), suppress(CommitFailedError, DeltaError):
         table = DeltaTable(str(folder))
         table.optimize.compact()
-        table.create_checkpoint()
+        table.create_checkpoint()  # and with it goes what has expired of the log
+        _drop_checksums(folder / "_delta_log")
+
+
+def _drop_checksums(log: Path) -> None:
+    """Remove the checksums of versions that have gone: delta-rs leaves Sail's."""
+    oldest = min((entry.name for entry in log.glob("*.json")), default="")
+    for entry in log.glob("*.crc"):
+        if entry.stem < oldest[:20]:
+            entry.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -294,4 +304,11 @@ def _version(folder: Path | None) -> int:
     """The newest version in a table's log; -1 where there is none on this machine."""
     if folder is None or not (log := folder / "_delta_log").is_dir():
         return -1
-    return max((int(entry.stem) for entry in log.glob("*.json") if entry.stem.isdigit()), default=-1)
+    hint = log / "_last_checkpoint"
+    # a checkpoint says where to begin to look: a log may have thousands of entries
+    version = -1
+    with suppress(OSError, ValueError, KeyError):  # there is none yet, or it is just being written
+        version = json.loads(hint.read_text())["version"]
+    while (log / f"{version + 1:020}.json").exists():
+        version += 1
+    return int(version)
