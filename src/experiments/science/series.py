@@ -206,9 +206,17 @@ def _holes(series: Series) -> Iterator[str]:
             )
 
 
+def _gaps(values: pd.DataFrame) -> pd.Series[float]:
+    """Days from the row before to each row of a covariate; NaN at the first."""
+    import pandas as pd
+
+    days = values["ds"].to_numpy().astype("datetime64[D]").astype(float)
+    return pd.Series(np.diff(days, prepend=np.nan))
+
+
 def _standing(name: str, values: pd.DataFrame) -> Iterator[str]:
     """In words the longest time a covariate known in advance has no row, where that is out of its rhythm."""
-    gaps = values["ds"].diff().dt.days
+    gaps = _gaps(values)
     if len(values) > 1 and gaps.max() > max(STALE_AFTER_DAYS, STALE_AFTER_GAPS * gaps.median()):
         until = int(gaps.argmax())
         since, then = (values["ds"].iloc[at].date() for at in (until - 1, until))
@@ -221,7 +229,7 @@ def _as_of(ds: pd.Series, values: pd.DataFrame, *, stale: bool) -> NDArray[np.fl
     How long a value stands is told by the gaps up to it, never by later ones: what is known at a date does not
     change when the covariate grows.
     """
-    gaps = values["ds"].diff().dt.days.expanding().median()
+    gaps = _gaps(values).expanding().median()
     stands = (STALE_AFTER_GAPS * gaps).clip(lower=STALE_AFTER_DAYS).fillna(_FIRST_STANDS_DAYS)
     latest = np.searchsorted(values["ds"].to_numpy(), ds.to_numpy(), side="right") - 1
     age = (ds.to_numpy() - values["ds"].to_numpy()[latest]).astype("timedelta64[D]").astype(float)
