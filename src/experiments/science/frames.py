@@ -109,11 +109,12 @@ def _check_columns(data: pd.DataFrame, needed: Sequence[str], what: str) -> None
 
 def _names(values: pd.Series, what: str) -> pd.Series:
     """Names of series as text."""
-    missing = values.isna() | (values.astype(str).str.strip() == "")
+    # not astype, which decodes bytes and may fail at it
+    names = pd.Series([str(name) for name in values], index=values.index, dtype=object)
+    missing = values.isna() | (names.str.strip() == "")
     if missing.any():
         msg = f"{what} has {int(missing.sum())} rows without 'unique_id': name the series of every row."
         raise InvalidInputError(msg)
-    names = values.astype(str)
     for name in names.unique():
         check_text("unique_id", name)
     return names
