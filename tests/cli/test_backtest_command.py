@@ -62,7 +62,7 @@ class TestBacktest:
     def test_it_prints_leaderboard_choice_and_how_to_ask_again(self, run: Run, prices: Path) -> None:
         done = run("backtest", "prices.csv", "--commodity", "Green coffee", *SMALL)
         assert (done.code, done.err) == (0, "")
-        assert "Green coffee: 2 models, 3 windows of 2 trading days, data to 2024-03-21\n" in done.out
+        assert "Green coffee: 2 models, 3 windows of 2 trading days, the last to 2024-03-21\n" in done.out
         assert "MAE 1: mean absolute error that many trading days ahead" in done.out
         assert "MAE all: over all steps." in done.out
         assert "MAE 14" not in done.out
@@ -135,7 +135,7 @@ class TestBacktest:
         earlier.to_csv(prices, index=False)
         done = run("backtest", prices, "--commodity", "Coffee", *SMALL[:-1], 1)
         assert done.code == 0, done.err
-        assert "data to 2024-03-08" in done.out
+        assert "the last to 2024-03-08" in done.out
         assert "(They answer from another backtest of Coffee, the one on data to 2024-03-21.)" in done.out
         assert "on 1 window" not in run("best", "--commodity", "Coffee").out
 
@@ -176,7 +176,7 @@ class TestRefused:
     ) -> None:
         done = run("backtest", *arguments)
         assert (done.code, done.out) == (2, "")
-        assert "Error: " in done.err
+        assert done.err.startswith("error: ")
         assert [path.name for path in prices.parent.iterdir()] == ["prices.csv"]
 
     def test_a_file_that_cannot_be_read_leaves_no_ledger_behind(self, run: Run, prices: Path) -> None:

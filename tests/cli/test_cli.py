@@ -124,7 +124,7 @@ class TestAnswers:
     def test_leaderboard_shows_every_model_with_its_verdict(self, run: Any, filled: Filled, filled_path: Path) -> None:
         done = run("leaderboard", "--path", filled_path)
         assert (done.code, done.err) == (0, "")
-        assert done.out.startswith("WTI: 4 models, 12 windows of 14 trading days, data to 2018-12-28\n")
+        assert done.out.startswith("WTI: 4 models, 12 windows of 14 trading days, the last to 2018-12-28\n")
         for row in filled.result.leaderboard.to_dict("records"):
             line = next(line for line in done.out.splitlines() if row["model_name"] in line.split()[1:2])
             assert row["verdict"] in line
@@ -310,7 +310,7 @@ class TestDemo:
     def test_it_prints_the_leaderboard_the_choice_and_what_to_do_next(self, run: Any, tmp_path: Path) -> None:
         first = run("demo", "--path", tmp_path / "demo")
         assert first.code == 0
-        assert first.out.startswith("WTI: 2 models, 40 windows of 14 trading days, data to ")
+        assert first.out.startswith("WTI: 2 models, 40 windows of 14 trading days, the last to ")
         assert "No model beats naive on WTI: use naive." in first.out
         assert "80 fits, " in first.out
         assert f"  experiments best --commodity WTI --path {tmp_path / 'demo'}\n" in first.out
@@ -382,7 +382,7 @@ class TestUsage:
     def test_what_is_not_understood_is_two(self, run: Any, arguments: list[str]) -> None:
         done = run(*arguments)
         assert (done.code, done.out) == (2, "")
-        assert "Error: " in done.err
+        assert done.err.startswith("error: ")
 
     @pytest.mark.parametrize("name", [None, *command_line.cli.commands])
     def test_help_has_an_example(self, run: Any, name: str | None) -> None:

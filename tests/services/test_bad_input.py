@@ -56,10 +56,18 @@ def refused(*arguments: object) -> str:
     return err
 
 
+def as_frame(text: str) -> pd.DataFrame:
+    """What pandas makes of a CSV; of one it cannot read, an empty frame."""
+    try:
+        return pd.read_csv(StringIO(text), dtype=object, on_bad_lines="skip")
+    except pd.errors.ParserError:
+        return pd.DataFrame()
+
+
 def well_refused(code: int, err: str) -> bool:
     if code == 1:
         return err.startswith("error: ") and err.endswith("\n") and len(err.splitlines()) == 1
-    return code == 2 and err.startswith("Usage: ") and "\nError: " in err
+    return code == 2 and err.startswith("error: ") and err.count("\n") == 1
 
 
 def files(folder: Path) -> Mapping[str, tuple[int, int]]:
@@ -173,7 +181,7 @@ class TestFuzz:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.engine
-    @given(frame=FRAMES | LONG.map(lambda text: pd.read_csv(StringIO(text), dtype=object, on_bad_lines="skip")))
+    @given(frame=FRAMES | LONG.map(as_frame))
     @settings(max_examples=15, deadline=None, suppress_health_check=HEALTHY)
     def test_no_frame_leaves_half_a_table(self, book: Path, opened: Ledger, frame: pd.DataFrame) -> None:
         before = files(book)

@@ -13,6 +13,7 @@ import click
 
 from experiments.cli import render
 from experiments.cli.options import json_option, ledger_options
+from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,11 @@ def demo(path: str, engine: str | None, as_json: bool) -> None:
 
 def _names(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
     """The names in an option that takes several, with commas between them or given again."""
-    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if given and not names:
+        msg = f"{given[0]!r} names nothing: give names with commas between them."
+        raise click.BadParameter(msg)
+    return names
 
 
 def _train_size(context: click.Context, option: click.Parameter, given: str) -> int | None:
@@ -127,7 +132,14 @@ def backtest_source(  # noqa: PLR0913  one argument an option
         @cache
         def ledger() -> Ledger:
             """Open it when it is needed first: a mistake in a file or a setting leaves no empty ledger behind."""
-            return stack.enter_context(connect(path, engine=engine, create=not asks_engine))
+            try:
+                return stack.enter_context(connect(path, engine=engine, create=not asks_engine))
+            except NotFoundError as error:
+                if not asks_engine:
+                    raise
+                asked = next(one for one in (source, *covariates, *known_covariates) if names_table(one))
+                msg = f"there is no file {asked!r}, and to ask for a table of that name {error}"
+                raise NotFoundError(msg) from error
 
         # a table is asked of a ledger that is there: what was meant as a file makes none
         asks_engine = any(names_table(one) for one in (source, *covariates, *known_covariates))
@@ -189,7 +201,7 @@ def print_leaderboard(board: pd.DataFrame) -> None:
         series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
         click.echo(
             f"{first['commodity']}{series}: {_counted(len(rows), 'model')}, {_counted(first['n_windows'], 'window')} "
-            f"of {_counted(horizon, step)}, data to {first['data_as_of']}"
+            f"of {_counted(horizon, step)}, the last to {first['data_as_of']}"
         )
         render.table(rows, columns)
     steps = ", ".join(str(ahead) for ahead in (1, 7, 14) if ahead <= horizon)

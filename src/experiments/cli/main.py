@@ -47,7 +47,9 @@ def _run() -> None:
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # at once: the engine's client would wait for the query that was interrupted
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        hint = f" See '{context.command_path} --help'." if context else ""
+        click.echo(f"error: {' '.join(error.format_message().split())}{hint}", err=True)
         sys.exit(error.exit_code)
     except ExperimentsError as error:
         click.echo(f"error: {' '.join(str(error).splitlines())}", err=True)  # one line, whatever the message quotes

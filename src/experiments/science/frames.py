@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PLAIN_KINDS = "iufOU"
 """Kinds of column that may hold numbers: integers, floats, objects and text; no truth values, dates or complex ones."""
 
+_LARGEST = 1e100
+"""Beyond it the squares of errors are no numbers any more."""
+
 
 def check_frame(data: object, what: str) -> pd.DataFrame:
     """Return `data` if it is a frame whose columns have one name each.
@@ -73,6 +76,10 @@ def clean(data: pd.DataFrame, *, value: str, what: str, by: Sequence[str] = ()) 
     if np.isinf(frame[value]).any():
         first = frame[np.isinf(frame[value])].iloc[0]
         msg = f"{what} has an infinite value on {first['ds'].date()}{_of(first, by)}: correct or remove that row."
+        raise InvalidInputError(msg)
+    if (frame[value].abs() > _LARGEST).any():
+        first = frame[frame[value].abs() > _LARGEST].iloc[0]
+        msg = f"{what} has {first[value]:.3g} on {first['ds'].date()}{_of(first, by)}: use a unit below {_LARGEST:.0e}."
         raise InvalidInputError(msg)
     notes = []
     empty = frame[["ds", value]].isna().any(axis=1)

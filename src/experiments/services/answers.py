@@ -119,7 +119,8 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     """Why naive is the choice, and what it would take to tell."""
     tested = board[board["dm_pvalue"].notna()]
     if tested.empty:
-        notes = sorted({str(note) for note in board["evidence_note"].dropna()})
+        others = board[board["model_name"] != BASELINE]
+        notes = sorted({str(note) for note in others["evidence_note"].dropna()}) or ["no other was evaluated"]
         return f"Not enough evidence on {commodity}: use naive. No model could be tested: {'; '.join(notes)}."
     words = f"No model beats naive on {commodity}: use naive. "
     n = int(tested["n_windows"].max())

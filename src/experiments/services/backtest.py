@@ -154,6 +154,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     min_train = _min_train(definition)
     check_settings()
     spans = [covered_span(one, definition.horizon) for one in series]
+    for span in spans:
+        _check_length(span, definition, min_train)
     # nothing above needs the ledger: what is refused there leaves none behind
     ledger = (ledger() if callable(ledger) else ledger) or current()
     definition, counted_from, begun = _on_grid(definition, spans, ledger)
@@ -238,6 +240,17 @@ def _on_grid(
             "are compared with none before"
         )
     return replace(definition, grid_origin=origin), counted_from, notes
+
+
+def _check_length(span: Span, definition: BacktestDefinition, min_train: int) -> None:
+    """Refuse a series too short for its windows on whatever grid; it is told what one from its first date needs."""
+    ds = span.series.ds
+    best = ds[min(span.begin + min_train, len(ds)) - 1].item()
+    try:
+        _positions(span, definition, best, min_train)
+    except NotEnoughDataError:
+        _positions(span, definition, ds[0].item(), min_train)
+        raise
 
 
 def _positions(span: Span, definition: BacktestDefinition, counted_from: dt.date, min_train: int) -> tuple[int, ...]:

@@ -57,7 +57,8 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
         Finding(what="machine", state="ok", detail=provenance.hardware_config),
         Finding(what="packages", state="ok", detail=", ".join(f"{name} {number}" for name, number in packages.items())),
         *_missing_models(packages),
-        *(_managed() if name == "databricks" else _ledger(ledger_folder(path), name)),
+        Finding(what="databricks", state="note", detail=NEVER_ON_A_WORKSPACE),
+        *([] if name == "databricks" else _ledger(ledger_folder(path), name)),
         _java(needed=name == "spark"),
     ]
     commit = provenance.git_commit
@@ -77,11 +78,6 @@ def _missing_models(packages: dict[str, str]) -> list[Finding]:
         for name, model in OPTIONAL_MODELS.items()
         if name not in installed
     ]
-
-
-def _managed() -> list[Finding]:
-    """On Databricks: what is known of that engine."""
-    return [Finding(what="engine", state="note", detail=f"databricks: {NEVER_ON_A_WORKSPACE}")]
 
 
 def _ledger(folder: Path, engine: str) -> list[Finding]:

@@ -228,8 +228,9 @@ def _missing(path: Path) -> NotFoundError:
         names = sorted(os.listdir(path.parent))
     except (OSError, ValueError):
         return NotFoundError(f"there is no file {str(path)!r}: its folder cannot be listed. Give {ACCEPTED}.")
-    nearest = difflib.get_close_matches(path.name, names, n=1)
-    hint = f" Did you mean {str(path.parent / nearest[0])!r}?" if nearest else ""
+    stems = {Path(name).stem: name for name in reversed(names)}  # endings are alike too often
+    nearest = difflib.get_close_matches(path.stem, stems, n=1)
+    hint = f" Did you mean {str(path.parent / stems[nearest[0]])!r}?" if nearest else ""
     return NotFoundError(f"there is no file {str(path)!r}.{hint} Give {ACCEPTED}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,9 @@ def _session() -> SparkSession:
         msg = "there is no Spark session: the engine databricks runs in a notebook or job of a workspace."
         raise EngineError(msg) from error
     active = SparkSession.getActiveSession()
+    if active is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        msg = "there is no Spark session: the engine databricks runs in a notebook or job of a workspace."
+        raise EngineError(msg)
     if active is None:
         try:
             active = SparkSession.builder.getOrCreate()  # inside the runtime: the one it provides
