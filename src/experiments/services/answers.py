@@ -120,7 +120,8 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     tested = board[board["dm_pvalue"].notna()]
     if tested.empty:
         others = board[board["model_name"] != BASELINE]
-        notes = sorted({str(note) for note in others["evidence_note"].dropna()}) or ["no other was evaluated"]
+        told = board if others.empty else others  # naive's own note explains nothing beside those of others
+        notes = sorted({str(note) for note in told["evidence_note"].dropna()})
         return f"Not enough evidence on {commodity}: use naive. No model could be tested: {'; '.join(notes)}."
     words = f"No model beats naive on {commodity}: use naive. "
     n = int(tested["n_windows"].max())
