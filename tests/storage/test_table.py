@@ -390,3 +390,19 @@ def test_what_a_checkpoint_replaces_of_the_log_goes_and_an_open_session_does_not
         assert counts(busy)["model_runs"] == 18
     with connect(tmp_path) as again:
         assert (again.created, counts(again)["model_runs"]) == ((), 18)
+
+
+def test_a_question_whose_answer_arrived_corrupt_is_asked_again_and_no_other() -> None:
+    def ask(*errors: str) -> tuple[str, int]:
+        waiting = list(errors)
+
+        def answer() -> str:
+            if waiting:
+                raise RuntimeError(waiting.pop(0))
+            return "heard"
+
+        return table._heard(answer), len(waiting)
+
+    assert ask() == ask("details = Exception deserializing response!") == ("heard", 0)
+    with pytest.raises(RuntimeError, match="no such table"):
+        ask("no such table", "")

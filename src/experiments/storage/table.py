@@ -6,9 +6,9 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from experiments.definitions import check_identifier
 from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
     from experiments.storage.engine import Engine
 
+T = TypeVar("T")
+
 COMPACT_EVERY = 25
 """Commits after which a writer compacts a table and checkpoints its log."""
+
+_GARBLED = "Exception deserializing response"
+"""What Sail's client says, about once in thousands of answers, of one that arrived corrupt."""
 
 _PLAIN_LITERAL = re.compile(r"[\w .&/+-]{1,100}")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -36,6 +41,7 @@ _CONFLICTS = (
     "ConcurrentAppend",
     "DELTA_METADATA_CHANGED",
     "DELTA_PROTOCOL_CHANGED",
+    _GARBLED,  # what was merged already is not merged again
 )
 
 
@@ -107,9 +113,19 @@ def commit(engine: Engine, sql: str) -> int:
     return int(counts[0].get("num_inserted_rows", counts[0].get("count", 0)))
 
 
+def _heard(ask: Callable[[], T]) -> T:
+    """The answer to a question, asked again where it arrived corrupt."""
+    try:
+        return ask()
+    except Exception as error:
+        if _GARBLED not in str(error):
+            raise
+        return ask()
+
+
 def select(engine: Engine, name: str, **parameters: Any) -> pd.DataFrame:
     """The result of `sql/statements/<name>.sql`, its named parameters bound by the engine."""
-    return engine.spark.sql(statement("statements", name), args=parameters or None).toPandas()
+    return _heard(lambda: engine.spark.sql(statement("statements", name), args=parameters or None).toPandas())
 
 
 def read(engine: Engine, sql: str) -> pd.DataFrame:
@@ -183,7 +199,8 @@ def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
     import pyarrow as pa
 
     with _source(engine, pa.table({"window_key": pa.array(sorted(set(window_keys)), type=pa.string())})) as source:
-        return engine.spark.sql(statement("statements", "known_forecasts").format(source=source)).toPandas()
+        sql = statement("statements", "known_forecasts").format(source=source)
+        return _heard(lambda: engine.spark.sql(sql).toPandas())
 
 
 def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
@@ -203,7 +220,7 @@ def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
             named=", ".join(f"case when ({check}) is not true then '{name}' end" for name, check in stated.items()),
             all=" and ".join(f"({check})" for check in stated.values()),
         )
-        found = engine.spark.sql(sql).toArrow().to_pylist()
+        found = _heard(lambda: engine.spark.sql(sql).toArrow().to_pylist())
     if found:
         name = found[0]["violated"].split(", ")[0]
         msg = f"{table} takes only rows that keep {name}: {stated[name]}."
@@ -226,7 +243,7 @@ def _select_by_key(
         sql = statement("statements", "rows_with_key").format(
             table=check_identifier("table", table), source=source, key=check_identifier("column", key), columns=columns
         )
-        frame = engine.spark.sql(sql).toPandas()
+        frame = _heard(lambda: engine.spark.sql(sql).toPandas())
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
