@@ -33,9 +33,28 @@ METRIC_VERSION = 1
 COVARIATE_KINDS = ("observed", "known")
 """How a covariate is known: "observed" up to each cutoff, "known" in advance, like a calendar or a tariff."""
 
+ENGINES = ("sail", "spark", "databricks")
+"""Sail: embedded, no JVM. Spark: a local or given session with delta-spark. Databricks: the session of the runtime."""
+
 _LONGEST_FOLDER = 200
 _LARGEST_COUNT = 2**31 - 1  # of the integer columns that hold counts
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+def step_name(frequency: str) -> str:
+    """One step of a series in words."""
+    return "step" if frequency == "irregular" else frequency
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "window"), counted(40, "window")
+    ('1 window', '40 windows')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def check_identifier(what: str, name: object) -> str:
@@ -66,6 +85,17 @@ def check_text(what: str, value: object, accepted: str = "a text that is not emp
     if not isinstance(value, str) or not value.strip():
         msg = f"{what} is {reprlib.repr(value)}: give {accepted}."
         raise InvalidInputError(msg)
+    return storable(what, value)
+
+
+def storable(what: str, value: str) -> str:
+    """Return `value` if it can be stored.
+
+    Raises
+    ------
+    InvalidInputError
+        If it holds half of a surrogate pair.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as error:

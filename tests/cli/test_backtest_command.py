@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -19,32 +17,10 @@ from experiments.errors import ExperimentsError
 from experiments.services.ledger import connect
 from made import counts, rows_of
 
+if TYPE_CHECKING:
+    from command import Run
+
 SMALL = ("--models", "naive,random_walk_drift", "--windows", "3", "--horizon", "2")
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process, as its entry point does."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
-        code: Any = 0
-        try:
-            command_line.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return Done(code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from command import Done
 from experiments.cli import main as command_line
 from experiments.services import demo as demonstration
 from experiments.services.ledger import connect
@@ -21,42 +21,12 @@ from experiments.storage import sql_files
 from made import counts, put, run_row, specified_experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Filled
 
 pytestmark = pytest.mark.engine
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What was printed, as strict JSON: NaN and Infinity are none."""
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-
-
-Run = "Callable[..., Done]"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run the command in this process, as its entry point does."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
-        code: Any = 0
-        try:
-            command_line.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return Done(code, *capsys.readouterr())
-
-    return call
 
 
 def process(*arguments: object, cwd: Path, **environment: str) -> Done:

@@ -292,13 +292,18 @@ def test_sarimax_follows_a_season() -> None:
     assert_allclose(ahead, np.tile([50.0, 54.0, 47.0, 58.0, 51.0], 3)[:HORIZON], atol=0.3)
 
 
-@pytest.mark.parametrize("lag", [HORIZON - 1, HORIZON, HORIZON + 1, 0])
-def test_a_covariate_enters_lagged_by_exactly_the_horizon(lag: int) -> None:
+def driven(lag: int, *, noise: float) -> tuple[Array, Array, int]:
+    """A series y[t] = 50 + 5 x[t - lag] and its driver, with H values beyond the cutoff; and how many come before."""
     rng = np.random.default_rng(11)
     n, total = 400, 400 + HORIZON
     driver = rng.normal(size=total + lag)
-    y = 50 + 5 * driver[:total] + rng.normal(scale=0.01, size=total)  # y[t] = 50 + 5 x[t - lag]
-    x = driver[lag : lag + total]
+    y = 50 + 5 * driver[:total] + rng.normal(scale=noise, size=total)
+    return y, driver[lag : lag + total], n
+
+
+@pytest.mark.parametrize("lag", [HORIZON - 1, HORIZON, HORIZON + 1, 0])
+def test_a_covariate_enters_lagged_by_exactly_the_horizon(lag: int) -> None:
+    y, x, n = driven(lag, noise=0.01)
     ahead = fit_sarimax(window_of(y[:n], x[:n]), order=(0, 0, 0))()
     error = np.abs(ahead - y[n:]).mean()
     assert error < 0.05 if lag == HORIZON else error > 1
@@ -321,11 +326,7 @@ def test_aligned_covariates_by_a_naive_loop() -> None:
 
 @pytest.mark.parametrize("lead", [0, 1])
 def test_a_covariate_known_in_advance_enters_at_its_own_date(lead: int) -> None:
-    rng = np.random.default_rng(11)
-    n, total = 400, 400 + HORIZON
-    driver = rng.normal(size=total + lead)
-    y = 50 + 5 * driver[:total] + rng.normal(scale=0.1, size=total)  # y[t] = 50 + 5 x[t - lead]
-    x = driver[lead : lead + total]
+    y, x, n = driven(lead, noise=0.1)
     ahead = fit_sarimax(window_of(y[:n], x[:n], ahead={"vix": x[n:]}), order=(0, 0, 0))()
     error = np.abs(ahead - y[n:]).mean()
     assert error < 0.2 if lead == 0 else error > 1

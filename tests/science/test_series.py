@@ -342,6 +342,7 @@ def test_a_missing_value_may_be_written_in_any_way() -> None:
         (prices(ds=["9999-12-31"] * 6), "the data of Coffee cannot be read: Out of bounds"),
         (prices(y=[1, 2, math.inf, 4, 5, 6]), "the data of Coffee has an infinite value on 2024-01-03"),
         (prices(y=[1, 2, 3, -math.inf, 5, 6]), "the data of Coffee has an infinite value on 2024-01-04"),
+        (prices(y=[1, 2, 1e200, 4, 5, 6]), r"the data of Coffee has 1e\+200 on 2024-01-03: use a unit below 1e\+100"),
         (prices(ds=DAYS[[0, 1, 2, 2, 4, 2]]), "the data of Coffee has 2 dates twice, the first 2024-01-03"),
         (prices(ds=DAYS + pd.to_timedelta([0, 0, 0, 0, 0, -1], "h")), "has 1 dates twice, the first 2024-01-05"),
         (prices(unique_id="a", ds=DAYS[[0, 0, 1, 2, 3, 4]]), "has 1 dates twice, the first 2024-01-01"),

@@ -13,6 +13,7 @@ import click
 
 from experiments.cli import render
 from experiments.cli.options import json_option, ledger_options
+from experiments.definitions import counted, step_name
 from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -162,6 +163,18 @@ def told(choice: Choice) -> dict[str, Any]:
     return series | {"choice": choice.model, "reason": choice.reason}
 
 
+def record(result: BacktestResult, chosen: Sequence[Choice]) -> dict[str, Any]:
+    """What a backtest did and which models it leaves as the choice, as JSON has it."""
+    counts = {"n_fits": result.n_fits, "n_reused": result.n_reused, "seconds": result.seconds}
+    return {"choices": [told(one) for one in chosen], "notes": result.notes} | counts
+
+
+def print_notes(result: BacktestResult) -> None:
+    """A line for each thing to know of the data."""
+    for note in result.notes:
+        click.echo(f"Note: {note}.")
+
+
 def _print_result(ledger: Ledger, result: BacktestResult, *, path: str, engine: str | None, as_json: bool) -> None:
     """What a backtest found, the choice for each series, and how to ask for it again."""
     from experiments.services.answers import choices
@@ -171,13 +184,10 @@ def _print_result(ledger: Ledger, result: BacktestResult, *, path: str, engine: 
     chosen = choices(ledger, commodity, own)
     latest = ledger.backtests(commodity).iloc[0]
     if as_json:
-        found = {"backtest_id": own, "choices": [told(one) for one in chosen], "leaderboard": result.leaderboard}
-        counts = {"n_fits": result.n_fits, "n_reused": result.n_reused, "seconds": result.seconds}
-        render.as_json(found | {"notes": result.notes} | counts)
+        render.as_json({"backtest_id": own, "leaderboard": result.leaderboard} | record(result, chosen))
         return
     print_leaderboard(result.leaderboard)
-    for note in result.notes:
-        click.echo(f"Note: {note}.")
+    print_notes(result)
     for one in chosen:
         click.echo(f"\n{one.reason}")
     fitted = f"{result.n_fits} fits" + (f", {result.n_reused} forecasts recorded before" if result.n_reused else "")
@@ -194,14 +204,14 @@ def _print_result(ledger: Ledger, result: BacktestResult, *, path: str, engine: 
 
 def print_leaderboard(board: pd.DataFrame) -> None:
     """The leaderboard of a backtest, one table a series, and what its columns mean."""
-    horizon, step = int(board["forecast_horizon_days"].iloc[0]), render.unit(board["frequency"].iloc[0])
+    horizon, step = int(board["forecast_horizon_days"].iloc[0]), step_name(board["frequency"].iloc[0])
     columns = render.leaderboard_columns(horizon)
     for _, rows in board.groupby("unique_id"):
         first = rows.iloc[0]
         series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
+        windows = f"{counted(int(first['n_windows']), 'window')} of {counted(horizon, step)}"
         click.echo(
-            f"{first['commodity']}{series}: {_counted(len(rows), 'model')}, {_counted(first['n_windows'], 'window')} "
-            f"of {_counted(horizon, step)}, the last to {first['data_as_of']}"
+            f"{first['commodity']}{series}: {counted(len(rows), 'model')}, {windows}, the last to {first['data_as_of']}"
         )
         render.table(rows, columns)
     steps = ", ".join(str(ahead) for ahead in (1, 7, 14) if ahead <= horizon)
@@ -212,7 +222,3 @@ def print_leaderboard(board: pd.DataFrame) -> None:
         "DM: Diebold-Mariano statistic against naive, negative is better; p: two-sided. "
         "The verdict is corrected for the number of models (Holm)."
     )
-
-
-def _counted(number: Any, what: str) -> str:
-    return f"{int(number)} {what}{'' if number == 1 else 's'}"

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.cli import render
-from experiments.cli.backtests import told
+from experiments.cli import FAILED, render
+from experiments.cli.backtests import print_notes, record
 from experiments.cli.options import json_option, ledger_options
 
 if TYPE_CHECKING:
     from experiments.services.jobs import Outcome
-
-FAILED = 1
 
 
 @click.group()
@@ -35,10 +33,12 @@ def job() -> None:
     help="File that says what to backtest, one [[backtest]] a commodity.",
 )
 @ledger_options
-@click.option("--catalog", default="commodity", show_default=True, help="Catalog of the ledger's schema.")
-@click.option("--schema", default="experiments", show_default=True, help="Schema of the ledger's tables.")
+@click.option("--catalog", help="Catalog of the ledger's schema. [default: $EXPERIMENTS_CATALOG, else commodity]")
+@click.option("--schema", help="Schema of the ledger's tables. [default: $EXPERIMENTS_SCHEMA, else experiments]")
 @json_option
-def backtest_job(config: str, path: str, engine: str | None, catalog: str, schema: str, as_json: bool) -> None:
+def backtest_job(
+    config: str, path: str, engine: str | None, catalog: str | None, schema: str | None, as_json: bool
+) -> None:
     """Backtest every commodity of a file and say which model to use for each.
 
     One that fails does not stop the others: exit code 1, and a line on standard error for each. Running it
@@ -70,8 +70,7 @@ def _say(outcome: Outcome, *, quiet: bool) -> None:
         click.echo(f"error: {outcome.commodity}: {outcome.error}", err=True)
     if quiet or outcome.result is None:
         return
-    for note in outcome.result.notes:
-        click.echo(f"Note: {note}.")
+    print_notes(outcome.result)
     for choice in outcome.choices:
         click.echo(choice.reason)
     fitted = f"{outcome.result.n_fits} fits, {outcome.result.n_reused} forecasts recorded before"
@@ -80,9 +79,5 @@ def _say(outcome: Outcome, *, quiet: bool) -> None:
 
 def _record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as JSON has it."""
-    record: dict[str, Any] = {"commodity": outcome.commodity, "error": outcome.error}
-    if outcome.result is None:
-        return record
-    result, chosen = outcome.result, [told(choice) for choice in outcome.choices]
-    record |= {"choices": chosen, "notes": result.notes, "seconds": result.seconds}
-    return record | {"n_fits": result.n_fits, "n_reused": result.n_reused}
+    done = {} if outcome.result is None else record(outcome.result, outcome.choices)
+    return {"commodity": outcome.commodity, "error": outcome.error} | done

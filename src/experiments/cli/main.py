@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from experiments.cli import render
+from experiments.cli import FAILED, INTERRUPTED, READER_LEFT, render
 from experiments.cli.backtests import backtest_source, demo, print_leaderboard, told
 from experiments.cli.jobs import job
 from experiments.cli.options import commodity_option, json_option, ledger_options
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from experiments.services.answers import Choice
     from experiments.services.ledger import Ledger
-
-FAILED, INTERRUPTED, READER_LEFT = 1, 130, 141
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from experiments.definitions import ENGINES
 
-ENGINES = ("sail", "spark", "databricks")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def ledger_options(command: Command) -> Command:

@@ -118,11 +118,6 @@ def leaderboard_columns(horizon: int) -> Columns:
     return {name: shown[name] for name in _BEFORE if name in shown} | {"mae_path": ("MAE all", number(3))} | shown
 
 
-def unit(frequency: str) -> str:
-    """One step of a series in words."""
-    return "step" if frequency == "irregular" else frequency
-
-
 def table(frame: pd.DataFrame, columns: Columns | None = None) -> None:
     """Print a frame as a table: all its columns, or the ones named with their headings and formats."""
     from rich.console import Console

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.definitions import counted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ def _gaps(ds: NDArray[np.datetime64], longest_step: int | None, what: str) -> tu
         return ()
     count, longest = int((days > longest_step).sum()), int(np.argmax(days))
     return (
-        f"{what} has {_counted(count, 'gap')} of more than {_counted(longest_step, 'day')}, the longest from "
+        f"{what} has {counted(count, 'gap')} of more than {counted(longest_step, 'day')}, the longest from "
         f"{ds[longest]} to {ds[longest + 1]}: not filled, a step is the next observation",
     )
 
@@ -58,10 +60,6 @@ def _repeats(ds: NDArray[np.datetime64], y: NDArray[np.float64], what: str) -> t
     if repeated.size == len(y) - 1:
         return (f"{what} never moves: every value is {y[0]:g}, every error 0, and nothing can be told",)
     return (
-        f"{what} has {_counted(repeated.size, 'value')} equal to the one before, the last on {ds[repeated[-1]]}: kept "
+        f"{what} has {counted(repeated.size, 'value')} equal to the one before, the last on {ds[repeated[-1]]}: kept "
         "as observed, a stale close counts as no move",
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

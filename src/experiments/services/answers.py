@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import BASELINE
+from experiments.definitions import BASELINE, counted, step_name
 from experiments.errors import InvalidInputError, unknown
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def _how_long(row: pd.Series[Any], more: int) -> str:
 
 
 def _steps(row: pd.Series[Any]) -> str:
-    horizon, frequency = int(row["forecast_horizon_days"]), str(row["frequency"])
-    return f"{horizon} {'step' if frequency == 'irregular' else frequency}{'' if horizon == 1 else 's'}"
+    return counted(int(row["forecast_horizon_days"]), step_name(str(row["frequency"])))
 
 
 def _p(value: float) -> str:

@@ -47,10 +47,10 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
     """
     name = engines.choose(engine)
     try:
-        provenance = capture()
         check_settings()
     except ExperimentsError as error:  # without a setting that can be used nothing can be recorded
         return [Finding(what="settings", state="wrong", detail=str(error))]
+    provenance = capture()
     packages: dict[str, str] = provenance.environment["packages"]
     findings = [
         Finding(what="python", state="ok", detail=f"{platform.python_version()} on {platform.platform()}"),
@@ -86,10 +86,6 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     missing = catalog.missing_tables(schema)
     if len(missing) == len(names("tables")):
         return [_place_for(folder)]
-    lacking = [] if missing else catalog.unrecorded(schema)
-    if lacking:
-        detail = f"{folder} lacks the migrations {', '.join(lacking)}: the next command brings it up to date"
-        return [Finding(what="ledger", state="note", detail=detail)]
     if missing:
         older = catalog.VERSIONS in missing and catalog.is_ledger_folder(schema)
         why = (
@@ -101,6 +97,9 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
         return [Finding(what="ledger", state="note" if older else "wrong", detail=detail)]
     started = time.perf_counter()
     try:
+        if lacking := catalog.unrecorded(schema):
+            detail = f"{folder} lacks the migrations {', '.join(lacking)}: the next command brings it up to date"
+            return [Finding(what="ledger", state="note", detail=detail)]
         with connect(folder, engine=engine, create=False) as ledger:
             commodities = ledger.commodities()
             seconds = time.perf_counter() - started

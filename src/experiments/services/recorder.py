@@ -12,7 +12,7 @@ from experiments.identity import digest
 from experiments.science.forecasting import WindowForecast
 from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
-from experiments.services.provenance import Provenance, capture
+from experiments.services.provenance import Provenance, capture, check_settings
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
 from experiments.storage.table import check_rows, known_forecasts, merge_new, rows_with_key, select
 
@@ -61,11 +61,11 @@ class Recorder:
         key = digest([model_name, vars(checked)])
         evaluation = self._open.get(key)
         if evaluation is None:
+            check_settings()
             now = as_timestamp("now", dt.datetime.now(dt.UTC))
             evaluation = Evaluation(model_name=model_name, config=checked, started_at=now)
         evaluation.add(window)
-        # what cannot be a backtest, or be linked to, is refused with the first window, not with the last
-        _ = evaluation.definition, evaluation.links
+        _ = evaluation.definition  # what cannot be a backtest is refused with the first window, not with the last
         self._open[key] = evaluation
         return self._finish(key) if evaluation.is_complete else evaluation.experiment_id
 

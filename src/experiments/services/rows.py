@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import check_commodity
+from experiments.definitions import check_commodity, storable
 from experiments.errors import InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.services.links import configured_links
@@ -144,7 +144,7 @@ def as_texts(name: str, value: Any) -> dict[str, str]:
         If it is not a mapping.
     """
     return {
-        _storable(name, key): _storable(name, item) if isinstance(item, str) else json.dumps(item, default=str)
+        storable(name, key): storable(name, item) if isinstance(item, str) else json.dumps(item, default=str)
         for key, item in as_mapping(name, value).items()
     }
 
@@ -157,7 +157,7 @@ def as_flags(name: str, value: Any) -> dict[str, bool]:
     InvalidInputError
         If it is not a mapping, or holds something else.
     """
-    return {_storable(name, key): as_flag(f"{name}[{key!r}]", item) for key, item in as_mapping(name, value).items()}
+    return {storable(name, key): as_flag(f"{name}[{key!r}]", item) for key, item in as_mapping(name, value).items()}
 
 
 def as_text(name: str, value: Any) -> str:
@@ -171,7 +171,7 @@ def as_text(name: str, value: Any) -> str:
     if not isinstance(value, (str, uuid.UUID)) or not str(value).strip():
         msg = f"{name} is {value!r}: give a text that is not empty."
         raise InvalidInputError(msg)
-    return _storable(name, str(value))
+    return storable(name, str(value))
 
 
 def convert(kind: str, name: str, value: Any) -> Any:
@@ -253,15 +253,6 @@ def reported_run(experiment: Mapping[str, Any], provenance: Provenance) -> dict[
         raise InvalidInputError(msg)
     check_commodity(row["commodity"])
     return configured_links(row) | row
-
-
-def _storable(name: str, value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        msg = f"{name} is {value!r}: it has characters that are no Unicode text."
-        raise InvalidInputError(msg) from error
-    return value
 
 
 def as_mapping(name: str, value: Any) -> Mapping[str, Any]:

@@ -50,9 +50,15 @@ def is_ledger(engine: Engine) -> bool:
 
 
 def unrecorded(folder: Path) -> list[str]:
-    """The migrations a ledger in this folder of a schema still needs, found without an engine."""
+    """The migrations a ledger in this folder of a schema still needs, found without an engine.
+
+    Raises
+    ------
+    EngineError
+        If a newer program has been at these tables.
+    """
     rows, _ = read_folder(folder / VERSIONS)
-    return [migration.name for migration in migrations() if migration.version not in set(rows["version"])]
+    return [migration.name for migration in pending(set(rows["version"]), where=str(folder))]
 
 
 def open_tables(engine: Engine) -> list[str]:
@@ -74,8 +80,9 @@ def open_tables(engine: Engine) -> list[str]:
             if migration.table in there:
                 apply(engine, migration)
     created = [table for table in names("tables") if table not in there and _create(engine, table)]
+    adopted = {VERSIONS} & {*there}  # to read it
     for table in names("tables"):
-        if table not in created:
+        if table not in adopted.union(created):
             _adopt(engine, table)
     for view in names("views"):
         _define(engine, view)

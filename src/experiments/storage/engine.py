@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.definitions import ENGINES
 from experiments.errors import unknown
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 CATALOG = "commodity"
 """The catalog of the specified three-part name `commodity.experiments.model_runs`."""
-
-ENGINES = ("sail", "spark", "databricks")
-"""Sail: embedded, no JVM. Spark: a local or given session with delta-spark. Databricks: the session of the runtime."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,9 +123,13 @@ def _heard(ask: Callable[[], T]) -> T:
         return ask()
 
 
+def _frame(engine: Engine, sql: str, **parameters: Any) -> pd.DataFrame:
+    return _heard(lambda: engine.spark.sql(sql, args=parameters or None).toPandas())
+
+
 def select(engine: Engine, name: str, **parameters: Any) -> pd.DataFrame:
     """The result of `sql/statements/<name>.sql`, its named parameters bound by the engine."""
-    return _heard(lambda: engine.spark.sql(statement("statements", name), args=parameters or None).toPandas())
+    return _frame(engine, statement("statements", name), **parameters)
 
 
 def read(engine: Engine, sql: str) -> pd.DataFrame:
@@ -199,8 +203,7 @@ def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
     import pyarrow as pa
 
     with _source(engine, pa.table({"window_key": pa.array(sorted(set(window_keys)), type=pa.string())})) as source:
-        sql = statement("statements", "known_forecasts").format(source=source)
-        return _heard(lambda: engine.spark.sql(sql).toPandas())
+        return _frame(engine, statement("statements", "known_forecasts").format(source=source))
 
 
 def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
@@ -243,7 +246,7 @@ def _select_by_key(
         sql = statement("statements", "rows_with_key").format(
             table=check_identifier("table", table), source=source, key=check_identifier("column", key), columns=columns
         )
-        frame = _heard(lambda: engine.spark.sql(sql).toPandas())
+        frame = _frame(engine, sql)
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
