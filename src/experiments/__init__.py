@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from experiments.errors import ExperimentsError
+    from experiments.science.evidence.diebold_mariano import diebold_mariano
     from experiments.science.metrics import evaluate
     from experiments.science.models import BASELINE_MODELS
-    from experiments.science.significance import diebold_mariano
     from experiments.services.answers import choose
     from experiments.services.backtest import backtest
     from experiments.services.ledger import Ledger, connect
@@ -26,7 +26,7 @@ _HOMES = {
     "backtest": "services.backtest",
     "choose": "services.answers",
     "connect": "services.ledger",
-    "diebold_mariano": "science.significance",
+    "diebold_mariano": "science.evidence.diebold_mariano",
     "evaluate": "science.metrics",
     "log_experiment": "services.writer",
 }

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cells import Cells, cut, made, made_of_quarters
+from experiments.science.evidence.diebold_mariano import diebold_mariano
 from experiments.science.grid import overlap
 from experiments.science.metrics import NO_WINDOW, Scores, evaluate, scale_and_level, score, window_scores
 from experiments.science.series import prepare
-from experiments.science.significance import diebold_mariano
 
 ORACLES = Path(__file__).parent / "oracles"
 COLUMNS = [item.name for item in dataclasses.fields(Scores)]

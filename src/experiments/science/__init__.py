@@ -1,1 +1,1 @@
-"""Science: grids, metrics, significance and models. Never imports an engine."""
+"""Science: grids, metrics, evidence and models. Never imports an engine."""

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.definitions import SIGNIFICANCE_LEVEL
 from experiments.errors import InvalidInputError
+from experiments.science.evidence.diebold_mariano import diebold_mariano
+from experiments.science.evidence.direction import pesaran_timmermann
+from experiments.science.evidence.family import NO_WINDOW, SAME_AS_NAIVE
 from experiments.science.grid import observed_overlap, overlap
-from experiments.science.significance import diebold_mariano, pesaran_timmermann
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,10 +22,6 @@ Floats = NDArray[np.float64]
 
 EQUALITY_TOLERANCE = 1e-6
 """Two numbers are equal within this share of the mean absolute level of the series."""
-
-SAME_AS_NAIVE = "same forecasts as naive"
-NO_WINDOW = "no window succeeded"
-SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)

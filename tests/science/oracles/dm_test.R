@@ -5,7 +5,9 @@
 # losses.csv              case, loss_a, loss_b: one row per window
 # dm_test.csv             forecast::dm.test on them (power 1 of non-negative errors: the losses themselves)
 # fixed_smoothing.csv     equal-weighted cosines by regression: lm(d ~ cosines), the intercept over the coefficients
+# weighted_periodogram.csv  the periodogram by spec.pgram, untapered: its m lowest ordinates are the long-run variance
 # holm.csv                p.adjust(method = "holm")
+# benjamini_hochberg.csv  p.adjust(method = "BH")
 # directions.csv          case, actual, predicted: strings of 1 (up) and 0
 # pesaran_timmermann.csv  the published formula, and chisq.test: the squared statistic is n / (n - 1) times Pearson's
 #                         chi-squared of the 2 x 2 table; the script stops where the two disagree
@@ -98,7 +100,25 @@ for (case in names(losses)) for (overlap in c(1, 2, 7, 14)) {
 }
 save(do.call(rbind, rows), "fixed_smoothing.csv")
 
-# --- Holm ---------------------------------------------------------------------------------------------------------
+# --- weighted periodogram (Coroneo and Iacone) --------------------------------------------------------------------
+
+rows <- list()
+for (case in names(losses)) {
+  d <- losses[[case]]$loss_a - losses[[case]]$loss_b
+  n <- length(d)
+  # By integers, because 125^(1/3) is a hair below 5. The ordinates are of unit frequency: 2 pi is in them.
+  m <- max(which((1:n)^3 <= n))
+  spectrum <- spec.pgram(d, taper = 0, detrend = FALSE, demean = TRUE, fast = FALSE, plot = FALSE)
+  stopifnot(isTRUE(all.equal(spectrum$freq[1:m], (1:m) / n)))
+  statistic <- sqrt(n) * mean(d) / sqrt(mean(spectrum$spec[1:m]))
+  rows[[length(rows) + 1]] <- data.frame(
+    case = case, ordinates = m, statistic = digits(statistic), two_sided = digits(2 * pt(-abs(statistic), 2 * m)),
+    less = digits(pt(statistic, 2 * m)), greater = digits(pt(statistic, 2 * m, lower.tail = FALSE))
+  )
+}
+save(do.call(rbind, rows), "weighted_periodogram.csv")
+
+# --- p-values adjusted for their number ---------------------------------------------------------------------------
 
 pvalues <- list(
   plain = c(0.01, 0.04, 0.03, 0.005),
@@ -110,9 +130,12 @@ pvalues <- list(
   twenty = round(runif(20)^3, 6),
   extremes = c(0, 1, 1e-300, 0.5)
 )
-save(do.call(rbind, lapply(names(pvalues), function(case) {
-  data.frame(case = case, pvalue = digits(pvalues[[case]]), holm = digits(p.adjust(pvalues[[case]], "holm")))
-})), "holm.csv")
+adjusted <- function(method, name) do.call(rbind, lapply(names(pvalues), function(case) {
+  p <- pvalues[[case]]
+  setNames(data.frame(case, digits(p), digits(p.adjust(p, method))), c("case", "pvalue", name))
+}))
+save(adjusted("holm", "holm"), "holm.csv")
+save(adjusted("BH", "benjamini_hochberg"), "benjamini_hochberg.csv")
 
 # --- Pesaran-Timmermann -------------------------------------------------------------------------------------------
 

@@ -1,10 +1,8 @@
-"""Each formula against a reference from outside (see oracles/), against a plain loop, and against what must hold."""
+"""Each statistic against a reference from outside (see oracles/), against a plain loop, and against what must hold."""
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,44 +11,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidInputError
-from experiments.science.significance import (
+from experiments.science.evidence.diebold_mariano import (
     ALTERNATIVES,
     METHODS,
     VARIANCES,
     DMResult,
+    degrees_of_freedom,
     diebold_mariano,
-    holm,
-    pesaran_timmermann,
+    windows_required,
 )
-
-ORACLES = Path(__file__).parent / "oracles"
-AGREEMENT = {"rel": 1e-10, "abs": 1e-10}
+from references import AGREEMENT, losses_by_case, number, table
 
 # `scores` differentiates numerically: another processor's exp or FFT, off in the last bit, moves its optimum in the
 # seventh digit. In one process, where both see the same bits, the agreement is tested to 1e-10.
 ANOTHER_MACHINE = {"rel": 1e-5, "abs": 1e-5}
 
-
-def table(name: str) -> list[dict[str, str]]:
-    with (ORACLES / f"{name}.csv").open() as lines:
-        return list(csv.DictReader(lines))
-
-
-def losses_by_case() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    rows = table("losses")
-    return {
-        case: tuple(
-            np.array([float(row[side]) for row in rows if row["case"] == case]) for side in ("loss_a", "loss_b")
-        )
-        for case in dict.fromkeys(row["case"] for row in rows)
-    }
-
-
 LOSSES = losses_by_case()
-
-
-def number(text: str) -> float:
-    return math.nan if text == "NA" else float(text)
 
 
 # --- references from outside ---------------------------------------------------------------------------------------
@@ -88,6 +64,16 @@ def test_fixed_smoothing_is_the_regression_on_cosines_in_r(row: dict[str, str]) 
         assert result.df == result.bandwidth == int(row["cosines"])
 
 
+@pytest.mark.parametrize("row", table("weighted_periodogram"), ids=lambda row: row["case"])
+def test_the_weighted_periodogram_is_that_of_r(row: dict[str, str]) -> None:
+    for alternative, column in zip(ALTERNATIVES, ("two_sided", "less", "greater"), strict=True):
+        result = diebold_mariano(*LOSSES[row["case"]], method="weighted-periodogram", alternative=alternative)
+        assert result.statistic == pytest.approx(float(row["statistic"]), **AGREEMENT)
+        assert result.pvalue == pytest.approx(float(row[column]), **AGREEMENT)
+        assert result.bandwidth == int(row["ordinates"])
+        assert result.df == 2 * int(row["ordinates"])
+
+
 @pytest.mark.parametrize("row", table("scores_dm"), ids=lambda row: "-".join(list(row.values())[:3]))
 def test_hering_genton_and_hln_are_what_scores_says(row: dict[str, str]) -> None:
     method, agreement = ("hering-genton", ANOTHER_MACHINE) if row["method"] == "HG" else ("hln", AGREEMENT)
@@ -112,29 +98,6 @@ def test_hering_genton_is_scores_to_the_tenth_digit_in_one_process(case: str, ov
     assert result.pvalue == pytest.approx(float(expected["confidence_gt_0"][0]), **AGREEMENT)
     assert result.df is None
     assert result.bandwidth == max((a.size - 1) // 2, overlap)
-
-
-@pytest.mark.parametrize("case", dict.fromkeys(row["case"] for row in table("holm")))
-def test_holm_is_what_r_says(case: str) -> None:
-    rows = [row for row in table("holm") if row["case"] == case]
-    adjusted = holm([number(row["pvalue"]) for row in rows])
-    np.testing.assert_allclose(adjusted, [number(row["holm"]) for row in rows], rtol=1e-10, atol=0)
-
-
-def calls(text: str) -> np.ndarray:
-    return np.array([up == "1" for up in text])
-
-
-@pytest.mark.parametrize("row", table("directions"), ids=lambda row: row["case"])
-def test_pesaran_timmermann_is_what_r_and_statsmodels_say(row: dict[str, str]) -> None:
-    result = pesaran_timmermann(calls(row["actual"]), calls(row["predicted"]))
-    published = next(r for r in table("pesaran_timmermann") if r["case"] == row["case"])
-    assert result.n == int(published["n"])
-    assert result.statistic == pytest.approx(float(published["statistic"]), **AGREEMENT)
-    assert result.pvalue == pytest.approx(float(published["pvalue"]), **AGREEMENT)
-    without_last_term = next(r for r in table("directions_sm") if r["case"] == row["case"])
-    shrunk = result.statistic * math.sqrt((result.n - 1) / result.n)
-    assert shrunk == pytest.approx(float(without_last_term["statistic"]), **AGREEMENT)
 
 
 # --- plain loops ---------------------------------------------------------------------------------------------------
@@ -164,6 +127,19 @@ def loop_fixed_smoothing(d: list[float], overlap: int) -> float:
     for j in range(1, count + 1):
         projection = sum(d[t - 1] * math.cos(math.pi * j * (t - 0.5) / n) for t in range(1, n + 1))
         omega += (math.sqrt(2 / n) * projection) ** 2 / count
+    return math.sqrt(n) * (sum(d) / n) / math.sqrt(omega)
+
+
+def loop_weighted_periodogram(d: list[float]) -> float:
+    n = len(d)
+    count = 1
+    while (count + 1) ** 3 <= n:
+        count += 1
+    omega = 0.0
+    for j in range(1, count + 1):
+        cosine = sum(x * math.cos(2 * math.pi * j * t / n) for t, x in enumerate(d))
+        sine = sum(x * math.sin(2 * math.pi * j * t / n) for t, x in enumerate(d))
+        omega += (cosine**2 + sine**2) / n / count
     return math.sqrt(n) * (sum(d) / n) / math.sqrt(omega)
 
 
@@ -197,6 +173,8 @@ def test_each_statistic_is_its_plain_loop(case: str, overlap: int) -> None:
         assert result.statistic == pytest.approx(loop_hln(d, overlap, variance), rel=1e-10)
     result = diebold_mariano(a, b, overlap=overlap, method="fixed-smoothing")
     assert result.statistic == pytest.approx(loop_fixed_smoothing(d, overlap), rel=1e-10)
+    result = diebold_mariano(a, b, overlap=overlap, method="weighted-periodogram")
+    assert result.statistic == pytest.approx(loop_weighted_periodogram(d), rel=1e-10)
 
 
 @pytest.mark.parametrize("case", ["iid_40", "ma2_25", "ma7_60", "ma14_40", "nile_7"])
@@ -204,41 +182,6 @@ def test_hering_genton_is_its_plain_loop(case: str) -> None:
     a, b = LOSSES[case]
     result = diebold_mariano(a, b, overlap=2, method="hering-genton")
     assert result.statistic == pytest.approx(loop_hering_genton(list(a - b), 2), rel=1e-4)
-
-
-@settings(deadline=None)  # the first example pays for an import
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=20, max_size=60))
-def test_pesaran_timmermann_is_its_plain_loop(pairs: list[tuple[bool, bool]]) -> None:
-    n = len(pairs)
-    hits = ups = called = 0
-    for actual, predicted in pairs:
-        hits += actual == predicted
-        ups += actual
-        called += predicted
-    assume(0 < ups < n)
-    assume(0 < called < n)
-    y, x = ups / n, called / n
-    star = y * x + (1 - y) * (1 - x)
-    v_star = ((2 * y - 1) ** 2 * x * (1 - x) + (2 * x - 1) ** 2 * y * (1 - y)) / n
-    v_star += 4 * y * x * (1 - y) * (1 - x) / n**2
-    expected = (hits / n - star) / math.sqrt(star * (1 - star) / n - v_star)
-    result = pesaran_timmermann([a for a, _ in pairs], [p for _, p in pairs])
-    assert result.statistic == pytest.approx(expected, rel=1e-9, abs=1e-9)
-    assert result.pvalue == pytest.approx(0.5 * math.erfc(expected / math.sqrt(2)), rel=1e-8)
-
-
-@settings(deadline=None)  # the first example pays for an import
-@given(st.lists(st.none() | st.floats(0, 1), max_size=12))
-def test_holm_is_its_plain_loop(values: list[float | None]) -> None:
-    tested = sorted((p, i) for i, p in enumerate(values) if p is not None)
-    expected = [math.nan] * len(values)
-    largest = 0.0
-    for rank, (p, i) in enumerate(tested):
-        largest = max(largest, p * (len(tested) - rank))
-        expected[i] = min(1.0, largest)
-    given_values = np.array([math.nan if p is None else p for p in values])
-    np.testing.assert_allclose(holm(given_values), expected, rtol=1e-12)
-    np.testing.assert_array_equal(given_values, [math.nan if p is None else p for p in values])
 
 
 # --- what must hold ------------------------------------------------------------------------------------------------
@@ -253,7 +196,7 @@ def pairs_of_losses(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, int]:
     return a, b, draw(st.sampled_from([1, 2, 3, 7]))
 
 
-CLOSED_FORMS = [{"method": method} for method in ("auto", "fixed-smoothing")]
+CLOSED_FORMS = [{"method": method} for method in ("auto", "fixed-smoothing", "weighted-periodogram")]
 CLOSED_FORMS += [{"method": "hln", "variance": variance} for variance in VARIANCES]
 
 
@@ -391,7 +334,7 @@ def test_too_few_windows_say_nothing_and_how_many_would(n: int, overlap: int, ne
     assert diebold_mariano(a, b, overlap=overlap).statistic is not None
 
 
-@pytest.mark.parametrize("method", ["hln", "hering-genton", "fixed-smoothing"])
+@pytest.mark.parametrize("method", ["hln", "hering-genton", "fixed-smoothing", "weighted-periodogram"])
 def test_an_overlap_of_all_windows_is_refused_and_one_less_is_not(method: str) -> None:
     a, b = np.random.default_rng(4).random((2, 6))
     result = diebold_mariano(a, b, overlap=6, method=method)
@@ -423,6 +366,11 @@ def test_differences_without_low_frequencies_are_refused_by_fixed_smoothing() ->
     result = diebold_mariano(3 + d, np.full(n, 2.0), overlap=2)
     assert result.statistic is None
     assert result.note.startswith("the differences do not move at the 6 lowest frequencies")
+    assert (result.standard_error, result.interval()) == (None, None)
+    e = np.cos(2 * np.pi * 20 * np.arange(n) / n)
+    result = diebold_mariano(3 + e, np.full(n, 2.0), method="weighted-periodogram")
+    assert result.statistic is None
+    assert result.note.startswith("the differences do not move at the 4 lowest Fourier frequencies")
 
 
 def test_a_variance_of_zero_up_to_rounding_counts_as_negative() -> None:
@@ -440,6 +388,105 @@ def test_a_variance_of_zero_up_to_rounding_counts_as_negative() -> None:
 def test_the_number_of_cosines_is_that_of_exact_arithmetic(n: int, overlap: int, cosines: int) -> None:
     a, b = np.random.default_rng(6).random((2, n))
     assert diebold_mariano(a, b, overlap=overlap, method="fixed-smoothing").df == cosines
+
+
+def test_two_windows_have_no_ordinate_of_two_degrees() -> None:
+    result = diebold_mariano([1.0, 2.0], [3.0, 1.0], method="weighted-periodogram")
+    assert result.statistic is None
+    assert result.note == "too few windows to say: 2 given, at least 3 needed at overlap 1"
+    assert diebold_mariano([1.0, 2.0, 4.0], [3.0, 1.0, 1.0], method="weighted-periodogram").df == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("variance", VARIANCES)
+@pytest.mark.parametrize("overlap", [1, 2, 7])
+@pytest.mark.parametrize("case", LOSSES)
+def test_the_statistic_is_the_difference_over_its_standard_error(
+    case: str, overlap: int, variance: str, method: str
+) -> None:
+    a, b = LOSSES[case]
+    result = diebold_mariano(a, b, overlap=overlap, method=method, variance=variance)
+    if result.statistic is None:
+        assert (result.standard_error, result.interval()) == (None, None)
+        return
+    assert result.statistic == pytest.approx(result.mean_difference / result.standard_error, rel=1e-12)
+    low, high = result.interval()
+    assert (low + high) / 2 == pytest.approx(result.mean_difference)
+    assert (low <= 0 <= high) == (result.pvalue >= 0.05)
+    # At the level of 1 - p the interval ends at zero.
+    ends = result.interval(1 - result.pvalue)
+    assert min(abs(end) for end in ends) == pytest.approx(0, abs=1e-6 * result.standard_error)
+
+
+@pytest.mark.parametrize("method", ["auto", "fixed-smoothing", "weighted-periodogram", "hering-genton"])
+def test_a_mean_of_zero_has_a_standard_error_all_the_same(method: str) -> None:
+    d = np.array([1.0, 3.0, -2.0, -2.0, 5.0, -5.0, 1.0, -1.0, 2.0, -2.0])
+    result = diebold_mariano(10 + d, np.full(d.size, 10.0), method=method)
+    assert (result.statistic, result.mean_difference) == (0, 0)
+    moved = diebold_mariano(11 + d, np.full(d.size, 10.0), method=method)
+    assert result.standard_error == pytest.approx(moved.standard_error)
+    assert result.standard_error == pytest.approx(moved.mean_difference / moved.statistic)
+    low, high = result.interval(0.9)
+    assert low == -high < 0
+
+
+@pytest.mark.parametrize("overlap", [1, 7])
+def test_the_standard_error_has_the_unit_of_the_losses(overlap: int) -> None:
+    a, b = LOSSES["ma7_60"]
+    plain = diebold_mariano(a, b, overlap=overlap)
+    for unit in (2.0**-200, 1e-3, 1e6, 2.0**300):
+        scaled = diebold_mariano(a * unit, b * unit, overlap=overlap)
+        assert scaled.standard_error == pytest.approx(plain.standard_error * unit)
+        assert scaled.interval() == pytest.approx([bound * unit for bound in plain.interval()])
+
+
+def test_an_interval_holds_the_true_difference_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(7)
+    repetitions, held = 1000, 0
+    for _ in range(repetitions):
+        low, high = diebold_mariano(1 + rng.standard_normal(20), rng.standard_normal(20)).interval(0.8)
+        held += low <= 1 <= high
+    # Monte Carlo error (three standard errors): 3.8 points.
+    assert held / repetitions == pytest.approx(0.8, abs=0.038)
+
+
+def test_student_reaches_further_than_the_normal() -> None:
+    a, b = LOSSES["iid_40"]
+    normal = diebold_mariano(a, b, method="hering-genton")
+    low, high = normal.interval()
+    assert (high - low) / 2 / normal.standard_error == pytest.approx(1.959963984540054)
+    student = diebold_mariano(a, b)
+    low, high = student.interval()
+    assert (high - low) / 2 / student.standard_error == pytest.approx(2.0226909200367604)  # R: qt(0.975, 39)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 1.5, math.nan, "0.95", None, 1])
+def test_a_level_that_is_none_raises(level: Any) -> None:
+    with pytest.raises(InvalidInputError, match="accepted is a number between 0 and 1"):
+        diebold_mariano(*LOSSES["iid_40"]).interval(level)
+
+
+@pytest.mark.parametrize(("n", "overlap"), [(8, 1), (40, 1), (60, 14), (125, 7), (1000, 7)])
+def test_degrees_of_freedom_are_those_of_the_test(n: int, overlap: int) -> None:
+    a, b = np.random.default_rng(8).random((2, n))
+    assert degrees_of_freedom(n, overlap) == diebold_mariano(a, b, overlap=overlap).df
+
+
+@pytest.mark.parametrize(("overlap", "needed"), [(1, 8), (4, 8), (5, 10), (14, 28)])
+def test_the_windows_required_are_those_of_the_test(overlap: int, needed: int) -> None:
+    assert windows_required(overlap) == needed
+    a, b = np.random.default_rng(9).random((2, needed))
+    assert diebold_mariano(a, b, overlap=overlap).statistic is not None
+    assert diebold_mariano(a[1:], b[1:], overlap=overlap).statistic is None
+
+
+def test_counts_that_are_none_raise() -> None:
+    with pytest.raises(InvalidInputError, match="n counts windows: given 1, accepted is an integer of at least 2"):
+        degrees_of_freedom(1, 1)
+    with pytest.raises(InvalidInputError, match="overlap counts windows: given 0"):
+        degrees_of_freedom(10, 0)
+    with pytest.raises(InvalidInputError, match="overlap counts windows: given 0"):
+        windows_required(0)
 
 
 @pytest.mark.parametrize("unit", [1e-170, 1e-3, 1e5, 1e100, 1e150, 1e200])
@@ -481,7 +528,7 @@ def test_the_second_model_is_named_where_its_losses_are_at_fault() -> None:
         ({"overlap": -3}, "given -3"),
         ({"overlap": 1.0}, "given 1.0"),
         ({"overlap": True}, "given True"),
-        ({"method": "dm"}, "method 'dm' is not known: accepted are auto, hln, hering-genton, fixed-smoothing"),
+        ({"method": "dm"}, "method 'dm' is not known: accepted are auto, hln, hering-genton, fixed-smoothing, weig"),
         ({"variance": "white"}, "variance 'white' is not known: accepted are acf, bartlett"),
         ({"alternative": "two.sided"}, "alternative 'two.sided' is not known: accepted are two-sided, less, greater"),
     ],
@@ -493,47 +540,3 @@ def test_options_that_cannot_be_used_raise(options: dict[str, Any], said: str) -
 
 def test_an_overlap_counted_by_numpy_is_accepted() -> None:
     assert diebold_mariano(*LOSSES["iid_40"], overlap=np.int64(2)).method == "fixed-smoothing"
-
-
-def test_too_few_calls_say_nothing() -> None:
-    result = pesaran_timmermann([True, False] * 9 + [True], [True, False] * 9 + [True])
-    assert (result.statistic, result.pvalue, result.n) == (None, None, 19)
-    assert result.note == "too few calls to say: 19 given, at least 20 needed"
-
-
-@pytest.mark.parametrize("up", [True, False])
-@pytest.mark.parametrize(("side", "said"), [("calls", "all calls are alike"), ("moves", "all actual moves are alike")])
-def test_calls_or_moves_all_alike_say_nothing(up: bool, side: str, said: str) -> None:
-    mixed, alike = [True, False] * 15, [up] * 30
-    result = pesaran_timmermann(mixed, alike) if side == "calls" else pesaran_timmermann(alike, mixed)
-    assert (result.statistic, result.pvalue, result.n) == (None, None, 30)
-    assert result.note.startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("actual", "predicted", "said"),
-    [
-        ([1, 0], [True, False], "actual_up has type int64"),
-        ([True, False], [0.5, -0.5], "predicted_up has type float64"),
-        ([[True, False]], [True, False], r"shape \(1, 2\): accepted is a one-dimensional array of booleans"),
-        ([True, False], [True], "actual_up has 2 values and predicted_up 1"),
-    ],
-)
-def test_calls_that_cannot_be_used_raise(actual: Any, predicted: Any, said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
-        pesaran_timmermann(actual, predicted)
-
-
-@pytest.mark.parametrize(
-    ("pvalues", "said"),
-    [
-        ([0.1, 1.5], "given 1.5 at position 1"),
-        ([math.nan, -0.1], "given -0.1 at position 1"),
-        ([math.inf], "given inf at position 0"),
-        ([[0.1]], r"pvalues has shape \(1, 1\)"),
-        (["small"], "pvalues holds something that is not a number"),
-    ],
-)
-def test_pvalues_that_cannot_be_used_raise(pvalues: Any, said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
-        holm(pvalues)
