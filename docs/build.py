@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from experiments.cli import render
+from experiments.cli.boards import accuracy_table, evidence_table
 from experiments.cli.main import cli
 from experiments.storage import sql_files
 
@@ -64,8 +65,9 @@ def picture(ledger_path: str) -> str:
 
     with connect(ledger_path, create=False) as ledger:
         choice = choose(ledger, ledger.commodities()[0])
-    console = Console(record=True, width=122, file=io.StringIO(), highlight=False)
-    console.print(render.drawn(choice.leaderboard, render.LEADERBOARD))
+    console = Console(record=True, width=132, file=io.StringIO(), highlight=False)
+    console.print(render.drawn(*evidence_table(choice.leaderboard)))
+    console.print(render.drawn(*accuracy_table(choice.leaderboard)))
     console.print(choice.reason)
     drawing = console.export_svg(title="experiments leaderboard", unique_id="leaderboard")
     # fonts from elsewhere would be fetched by whoever looks at the picture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.services import recorder
+from experiments.services import evidence, recorder
 from experiments.services.recorder import PINS
 from experiments.storage.migrations import migrations
 from experiments.storage.sql_files import names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-KEYS = recorder.KEYS | {"schema_version": ("version",)}
+KEYS = recorder.KEYS | evidence.KEYS | {"schema_version": ("version",)}
 """The key of every table."""
 
 STARTED = dt.datetime(2025, 1, 11, 9, 30, tzinfo=dt.UTC)
@@ -151,6 +151,77 @@ def environment_row(**changes: Any) -> Row:
     } | changes
 
 
+def family_row(**changes: Any) -> Row:
+    """A row of `families`: naive and one model."""
+    return {
+        "family_id": "f1",
+        "commodity": "Coffee",
+        "unique_id": "Coffee",
+        "backtest_id": "b1",
+        "metric": "mae_path",
+        "frequency": "trading day",
+        "forecast_horizon_days": 14,
+        "step_size": 14,
+        "known_at": STARTED + dt.timedelta(minutes=1),
+        "data_as_of": dt.date(2025, 1, 10),
+        "n_models": 2,
+        "n_compared": 2,
+        "n_tested": 1,
+        "n_windows": 40,
+        "n_shared": 40,
+        "overlap": 1,
+        "naive_loss": 10.0,
+        "leader_name": "arima",
+        "leader_version": "v1",
+        "leader_loss": 9.0,
+        "leader_loss_corrected": 9.2,
+        "confidence_level": 0.95,
+        "confidence_method": "studentized",
+        "bootstrap_reps": 1000,
+        "bootstrap_seed": 42,
+        "evidence_version": 1,
+    } | changes
+
+
+def standing_row(**changes: Any) -> Row:
+    """A row of `standings`: a model that beats naive."""
+    return {
+        "family_id": "f1",
+        "commodity": "Coffee",
+        "model_name": "arima",
+        "model_version": "v1",
+        "place": 1,
+        "n_windows": 40,
+        "loss": 9.0,
+        "skill": 0.1,
+        "naive_difference": -1.0,
+        "naive_lower": -1.5,
+        "naive_upper": -0.5,
+        "dm_test_vs_naive": -4.0,
+        "dm_pvalue": 0.001,
+        "dm_pvalue_holm": 0.001,
+        "naive_win_share": 0.7,
+        "mcs_pvalue": 1.0,
+        "in_confidence_set": True,
+        "verdict": "better than naive",
+    } | changes
+
+
+def comparison_row(**changes: Any) -> Row:
+    """A row of `comparisons`: a model and naive."""
+    return {
+        "family_id": "f1",
+        "commodity": "Coffee",
+        "model_name": "arima",
+        "model_version": "v1",
+        "other_name": "naive",
+        "other_version": "v1",
+        "difference": -1.0,
+        "method": "hln",
+        "n": 40,
+    } | changes
+
+
 def version_row(**changes: Any) -> Row:
     """A row of `schema_version`, as every ledger has it."""
     return {"version": 1, "name": "001_data_notes", "applied_at": STARTED, "applied_by": "0.2.0"} | changes
@@ -158,12 +229,15 @@ def version_row(**changes: Any) -> Row:
 
 ROWS = {
     "backtests": backtest_row,
+    "comparisons": comparison_row,
     "environments": environment_row,
     "experiments": experiment_row,
+    "families": family_row,
     "forecasts": forecast_row,
     "model_runs": run_row,
     "run_windows": window_row,
     "schema_version": version_row,
+    "standings": standing_row,
 }
 """A maker of valid rows for each table."""
 
@@ -172,6 +246,48 @@ def put(ledger: Ledger, table: str, *rows: Row) -> int:
     """Merge rows into a table, as the recorder does."""
     assert ledger._engine is not None
     return merge_new(ledger._engine, table, rows, key=KEYS[table], pins=PINS.get(table, ()))
+
+
+def put_losses(
+    ledger: Ledger,
+    commodity: str,
+    losses: Mapping[str, Sequence[float | None]],
+    *,
+    naive: Sequence[float],
+    first: dt.date = dt.date(2020, 1, 1),
+    changes: Mapping[str, Row] | None = None,
+) -> dict[str, str]:
+    """An evaluation a model that loses these amounts at every step, window by window four weeks apart; None fails.
+
+    `changes` are to the models' rows of `model_runs`. Returns the models' `experiment_id`.
+    """
+    ids = {}
+    put(ledger, "backtests", backtest_row(backtest_id=commodity, commodity=commodity))
+    tables: dict[str, list[Row]] = {"experiments": [], "run_windows": [], "forecasts": [], "model_runs": []}
+    for model, own in losses.items():
+        run = {"commodity": commodity, "unique_id": commodity, "backtest_id": commodity, "model_name": model}
+        run = run_row(**run | {"execution_time_seconds": 1.0} | (changes or {}).get(model, {}))
+        ids[model] = run["experiment_id"]
+        stamp = {"experiment_id": ids[model], "commodity": commodity, "unique_id": run["unique_id"]}
+        for window, (loss, of_naive) in enumerate(zip(own, naive, strict=True)):
+            cutoff = first + dt.timedelta(days=28 * window)
+            row = window_row(**stamp, cutoff=cutoff, mae_path=loss, naive_mae_path=of_naive, day0=100.0, level=100.0)
+            if loss is None:
+                tables["run_windows"].append(row | {"status": "failed", "error": "no", "naive_mae_path": None})
+                continue
+            tables["run_windows"].append(row)
+            y = 100.0 + of_naive
+            tables["forecasts"] += [
+                forecast_row(
+                    **stamp, cutoff=cutoff, step=step, ds=cutoff + dt.timedelta(days=step), y=y, y_hat=y - loss
+                )
+                for step in (1, 7, 14)
+            ]
+        tables["model_runs"].append(run)
+        tables["experiments"].append(experiment_row(experiment_id=ids[model], ended_at=run["run_timestamp"]))
+    for table, rows in tables.items():
+        put(ledger, table, *rows)
+    return ids
 
 
 NOTHING = dict.fromkeys(names("tables"), 0) | {"schema_version": len(migrations())}

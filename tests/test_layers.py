@@ -87,7 +87,7 @@ def test_a_layer_keeps_to_its_libraries(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_slow_library_is_imported_by_the_function_that_uses_it(path: Path) -> None:
     """Only the science layer may load numpy and pandas when it is imported; nobody an engine or a model's library."""
-    slow = {*ENGINES, *MODEL_LIBRARIES, "pyarrow", "rich", "tenacity"}
+    slow = {*ENGINES, *MODEL_LIBRARIES, "matplotlib", "pyarrow", "rich", "tenacity"}
     if layer(path) == "science":
         slow -= {"numpy", "pandas"}
     if layer(path) == "services":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from experiments.storage import sql_files
@@ -19,8 +20,19 @@ LATER, EARLIER = STARTED + dt.timedelta(hours=1), STARTED - dt.timedelta(hours=1
 
 VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("backtests", "counts_positive"): [{"horizon": 0}, {"step_size": -1}, {"n_windows": 0}, {"train_size": 0}],
+    ("comparisons", "shares_in_unit_interval"): [
+        {name: value} for name in ("pvalue", "pvalue_holm", "win_share") for value in (-0.1, 1.1)
+    ],
+    ("comparisons", "interval_ordered"): [{"lower": 1.0, "upper": -1.0}],
     ("experiments", "status_known"): [{"status": "done"}],
     ("experiments", "ends_after_start"): [{"ended_at": EARLIER}],
+    ("families", "counts_ordered"): [
+        {"n_tested": 2},
+        {"n_compared": 3},
+        {"n_shared": 41},
+        {"n_shared": -1},
+    ],
+    ("families", "metric_known"): [{"metric": "mae_2day"}],
     ("forecasts", "step_positive"): [{"step": 0}],
     ("forecasts", "after_cutoff"): [{"ds": MONDAY}],
     ("model_runs", "horizon_positive"): [{"forecast_horizon_days": 0}],
@@ -40,13 +52,28 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         {"n_direction_hits": -1, "n_direction_moves": 3},
         {"n_direction_hits": 4, "n_direction_moves": 3},
     ],
+    ("standings", "shares_in_unit_interval"): [
+        {name: value}
+        for name in ("dm_pvalue", "leader_pvalue", "naive_win_share", "mcs_pvalue")
+        for value in (-0.1, 1.1)
+    ]
+    + [{"dm_pvalue_holm": 1.1}, {"leader_pvalue_holm": 1.1}],
+    ("standings", "intervals_ordered"): [
+        {"naive_lower": 1.0, "naive_upper": -1.0},
+        {"leader_lower": 1.0, "leader_upper": -1.0},
+    ],
 }
 """What breaks each constraint, one change to a valid row each."""
 
 ALLOWED: dict[str, list[dict[str, Any]]] = {
     "backtests": [{"n_windows": None, "train_size": None}, {"horizon": 1, "step_size": 1, "n_windows": 1}],
+    "comparisons": [{"difference": None}, {"lower": -1.0, "upper": 1.0, "pvalue": 1.0, "pvalue_holm": 1.0}],
     "environments": [{"packages": None, "variables": None}],
     "experiments": [{"ended_at": None}, {"ended_at": STARTED}, {"ended_at": LATER, "status": "crashed"}],
+    "families": [
+        {"n_models": 1, "n_compared": 1, "n_tested": 0, "n_windows": 0, "n_shared": 0},
+        {"metric": "mae_14day", "leader_name": None},
+    ],
     "forecasts": [{"y": -1.0, "y_hat": 0.0, "quantiles": {"0.1": -2.0}}],
     "model_runs": [
         {"directional_accuracy": 0.0, "dm_pvalue": 1.0, "mae_14day": 0.0},
@@ -60,6 +87,10 @@ ALLOWED: dict[str, list[dict[str, Any]]] = {
         {"scale": None, "level": None},
     ],
     "schema_version": [{"version": 0, "applied_at": None, "applied_by": None}],
+    "standings": [
+        {"place": None, "verdict": "not compared", "in_confidence_set": None},
+        {"dm_pvalue": 0.0, "naive_win_share": 1.0, "mcs_pvalue": None},
+    ],
 }
 """Changes to a valid row that stay within the constraints."""
 
@@ -85,6 +116,8 @@ def fresh_row(table: str, change: dict[str, Any]) -> dict[str, Any]:
         row["environment_id"] = "another"
     elif table == "schema_version":
         row["version"] = -1
+    elif "family_id" in row:
+        row["family_id"] = str(uuid.uuid4())
     return row | change
 
 

@@ -27,6 +27,9 @@ SEASON_LENGTH = {
 BASELINE = "naive"
 """The model every other one is tested against: the last observed value, repeated."""
 
+SIGNIFICANCE_LEVEL = 0.05
+"""Of every test: a difference is called one where luck alone would show as much less often."""
+
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new rows never share a backtest."""
 
@@ -55,6 +58,17 @@ def counted(count: int, noun: str) -> str:
     ('1 window', '40 windows')
     """
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def pvalue_in_words(pvalue: float) -> str:
+    """A p-value with its sign.
+
+    Examples
+    --------
+    >>> pvalue_in_words(0.0123), pvalue_in_words(0.00001)
+    ('p = 0.012', 'p < 0.001')
+    """
+    return f"p = {pvalue:.3f}" if pvalue >= 0.001 else "p < 0.001"  # noqa: PLR2004
 
 
 def check_identifier(what: str, name: object) -> str:

@@ -96,14 +96,14 @@ class TestAnswers:
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("WTI: 4 models, 12 windows of 14 trading days, the last to 2018-12-28\n")
         for row in filled.result.leaderboard.to_dict("records"):
-            line = next(line for line in done.out.splitlines() if row["model_name"] in line.split()[1:2])
-            assert row["verdict"] in line
-            assert f"{row['mae_14day']:.3f}" in line
+            evidence, accuracy = (line for line in done.out.splitlines() if row["model_name"] in line.split()[1:2])
+            assert row["verdict"] in evidence
+            assert f"{row['mae_14day']:.3f}" in accuracy
 
     def test_leaderboard_json_is_the_view(self, run: Any, filled: Filled, filled_path: Path) -> None:
         found = run("leaderboard", "--path", filled_path, "--json").json
         board = filled.ledger.leaderboard("WTI")
-        assert [list(row) for row in found] == [list(board.columns)] * 4
+        assert [list(row) for row in found] == [[*board.columns, "in_words"]] * 4
         for shown, stored in zip(found, board.to_dict("records"), strict=True):
             for name, value in stored.items():
                 if value is None or value != value:  # noqa: PLR0124  NaN

@@ -12,7 +12,7 @@ import pytest
 from contract.content import MODELS, QUERIES, content, engine_sql, frame, in_order, same, types
 from experiments.errors import InvalidInputError
 from experiments.storage import sql_files
-from experiments.storage.table import check_rows, known_forecasts, rows_with_key, select
+from experiments.storage.table import check_rows, rows_with_key, select, select_among
 from made import counts, run_row
 from violating import engine_of
 
@@ -49,7 +49,19 @@ def of_evaluation(name: str, *columns: str) -> Callable[[Ledger], pd.DataFrame]:
 
 def known(ledger: Ledger) -> pd.DataFrame:
     keys = frame(ledger, "run_windows")["window_key"].dropna().tolist()
-    return in_order(known_forecasts(engine_of(ledger), keys))
+    return in_order(select_among(engine_of(ledger), "known_forecasts", "window_key", keys))
+
+
+def among(name: str, table: str, key: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame]:
+    def ask(ledger: Ledger) -> pd.DataFrame:
+        keys = frame(ledger, table)[key].tolist()
+        return in_order(select_among(engine_of(ledger), name, key, keys, commodity="Cocoa", **parameters))
+
+    return ask
+
+
+def evaluations(ledger: Ledger) -> pd.DataFrame:
+    return in_order(select(engine_of(ledger), "evaluations_of", model_name="naive", commodity="Cocoa"))
 
 
 def with_key(ledger: Ledger) -> pd.DataFrame:
@@ -68,16 +80,22 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "backtests_of": asked("backtests_of", commodity="Coffee"),
     "best_of": asked("best_of", commodity="Coffee"),
     "commodities": asked("commodities"),
+    "evaluated_windows": among("evaluated_windows", "model_runs", "experiment_id"),
+    "evaluations_of": evaluations,
     "grid_origin": asked("grid_origin", commodity="Cocoa", frequency="trading day", step_size=5),
     "history_of": asked("history_of", commodity=None),
     "known_forecasts": known,
-    "leaderboard_of": of_evaluation("leaderboard_of", "commodity", "backtest_id"),
+    "known_families": among("known_families", "families", "family_id"),
+    "known_models": asked("known_models", commodity="Coffee"),
+    "known_runs": asked("known_runs", commodity="Cocoa", as_of=None),
+    "leaderboard_of": among("leaderboard_of", "families", "family_id"),
     "pruning_of": asked("pruning_of", commodity="Coffee"),
     "recorded_run": of_evaluation("recorded_run", "commodity", "evaluation_key"),
     "rows_with_key": with_key,
     "stored_forecasts": of_evaluation("stored_forecasts", "experiment_id"),
     "stored_windows": of_evaluation("stored_windows", "experiment_id"),
     "violated_checks": violated,
+    "window_losses": among("window_losses", "model_runs", "experiment_id", horizon=5),
 }
 """How each statement of `sql/statements` that asks is asked."""
 

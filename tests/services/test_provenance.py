@@ -43,6 +43,7 @@ def test_no_table_holds_a_secret_of_the_environment(ledger: Ledger, monkeypatch:
     for one in windows(3):
         ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3})
     ledger.write_experiments([specified_experiment()])
+    ledger.refresh()
     for table in sql_files.names("tables"):
         rows = rows_of(ledger, table)
         assert rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import math
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from experiments.errors import NotFoundError
-from experiments.services.answers import choose
 from experiments.services.ledger import connect
 from experiments.storage import sql_files
 from made import MONDAY, STARTED, backtest_row, forecast_row, put, run_row, window_row
@@ -129,192 +126,6 @@ class TestLatestRuns:
         assert view(shared, "latest_runs", "commodity = 'aged'", "model_name", "model_name", "is_current") == [
             ("a", True)
         ]
-
-
-class TestLeaderboard:
-    COLUMNS = ("place", "model_name", "verdict")
-
-    def test_a_single_run_of_naive(self, shared: Ledger) -> None:
-        given(shared, "single", NAIVE)
-        board = shared.leaderboard("single")
-        assert shown(board, *self.COLUMNS, "skill", "n_tested", "dm_pvalue_holm", "windows_to_tell") == [
-            (1, "naive", "the baseline", 0.0, 0, None, None)
-        ]
-        choice = choose(shared, "single")
-        assert choice.model == "naive"
-        assert choice.reason == (
-            "Not enough evidence on single: use naive. No model could be tested: same forecasts as naive."
-        )
-
-    def test_every_verdict_in_its_case(self, shared: Ledger) -> None:
-        given(
-            shared,
-            "verdicts",
-            NAIVE,
-            {"model_name": "winner", **evidence(-4.0, 0.0001)},
-            {"model_name": "nearly", **evidence(-2.2, 0.03)},
-            {"model_name": "nothing", **evidence(-1.0, 0.3)},
-            {"model_name": "nearly_worse", **evidence(2.2, 0.03)},
-            {"model_name": "loser", **evidence(4.5, 0.0001)},
-            {
-                "model_name": "copy",
-                "mae_path": 10.0,
-                "naive_mae_path": 10.0,
-                "evidence_note": "same forecasts as naive",
-            },
-            {
-                "model_name": "short",
-                "mae_path": 9.9,
-                "naive_mae_path": 10.0,
-                "evidence_note": "too few windows to say: 5",
-            },
-            {
-                "model_name": "broken",
-                "status": "failed",
-                "n_failed_windows": 40,
-                "evidence_note": "no window succeeded",
-            },
-            {"model_name": "old", "data_as_of": OLDER, **evidence(-5.0, 0.00001)},
-        )
-        board = shared.leaderboard("verdicts")
-        assert {row["model_name"]: row["verdict"] for row in board.to_dict("records")} == {
-            "naive": "the baseline",
-            "winner": "better than naive",
-            "nearly": "better, but not after Holm",
-            "nothing": "no evidence either way",
-            "nearly_worse": "worse, but not after Holm",
-            "loser": "worse than naive",
-            "copy": "same forecasts as naive",
-            "short": "not enough evidence",
-            "broken": "every window failed",
-            "old": "evaluated on older data",
-        }
-        placed = [row for row in shown(board, "place", "model_name") if row[0] is not None]
-        assert [name for _, name in placed[:4]] == ["winner", "nearly", "nothing", "short"]
-        assert [place for place, _ in placed] == list(range(1, 9))
-        assert {name for place, name in shown(board, "place", "model_name") if place is None} == {"broken", "old"}
-        # what is on older data is tested among its own, and does not make the others' correction harsher
-        assert {row["n_tested"] for row in board.to_dict("records") if row["model_name"] != "old"} == {5}
-        choice = choose(shared, "verdicts")
-        assert choice.model == "winner"
-        assert choice.reason == (
-            "Use winner for verdicts: its error over 14 trading days is 40.0% below naive's on 40 windows "
-            "(Diebold-Mariano -4.00, p < 0.001 after Holm's correction for 5 models)."
-        )
-
-    def test_holm_is_what_r_says(self, shared: Ledger) -> None:
-        with HOLM.open() as file:
-            oracle = list(csv.DictReader(file))
-        for case in dict.fromkeys(row["case"] for row in oracle):
-            rows = [row for row in oracle if row["case"] == case]
-            pvalues = [None if row["pvalue"] in ("NA", "NaN", "") else float(row["pvalue"]) for row in rows]
-            given(
-                shared,
-                f"holm {case}",
-                *(
-                    {"model_name": f"m{n:02}", "dm_pvalue": value, "dm_test_vs_naive": None if value is None else -1.0}
-                    for n, value in enumerate(pvalues)
-                ),
-            )
-            board = shared.leaderboard(f"holm {case}").sort_values("model_name")
-            expected = [math.nan if row["holm"] in ("NA", "NaN", "") else float(row["holm"]) for row in rows]
-            assert board["dm_pvalue_holm"].astype(float).tolist() == pytest.approx(expected, rel=1e-10, nan_ok=True), (
-                case
-            )
-            assert set(board["n_tested"]) == {sum(value is not None for value in pvalues)}
-
-    def test_ties_are_broken_by_time_and_then_by_name(self, shared: Ledger) -> None:
-        given(
-            shared,
-            "ties",
-            {"model_name": "b", **evidence(-1.0, 0.3), "execution_time_seconds": 2.0},
-            {"model_name": "a", **evidence(-1.0, 0.3), "execution_time_seconds": 2.0},
-            {"model_name": "c", **evidence(-1.0, 0.3), "execution_time_seconds": 1.0},
-            {"model_name": "d", **evidence(-1.0, 0.3, mae_path=None), "execution_time_seconds": 0.0},
-        )
-        assert shown(shared.leaderboard("ties"), "place", "model_name") == [(1, "c"), (2, "a"), (3, "b"), (4, "d")]
-
-    def test_series_of_a_commodity_are_ranked_and_corrected_apart(self, shared: Ledger) -> None:
-        put(shared, "backtests", backtest_row(backtest_id="series", commodity="series"))
-        made = [
-            run_row(
-                backtest_id="series", commodity="series", unique_id=series, model_name=model, **evidence(-2.2, 0.03)
-            )
-            for series, models in (("north", "ab"), ("south", "a"))
-            for model in models
-        ]
-        put(shared, "model_runs", *made)
-        assert shown(shared.leaderboard("series"), "unique_id", "place", "model_name", "verdict") == [
-            ("north", 1, "a", "better, but not after Holm"),
-            ("north", 2, "b", "better, but not after Holm"),
-            ("south", 1, "a", "better than naive"),
-        ]
-
-    def test_reported_figures_are_not_on_it(self, shared: Ledger) -> None:
-        given(shared, "reported", NAIVE, {"model_name": "claimed", "metrics_source": "reported", **evidence(-9, 0.0)})
-        assert shown(shared.leaderboard("reported"), "model_name") == [("naive",)]
-
-    def test_what_is_not_whole_is_not_on_it(self, shared: Ledger) -> None:
-        given(shared, "partial", NAIVE, {"model_name": "half", "status": "incomplete", **evidence(-9, 0.0)})
-        assert shown(shared.leaderboard("partial"), "model_name", "n_tested") == [("naive", 0)]
-
-    def test_windows_that_would_tell(self, shared: Ledger) -> None:
-        given(
-            shared,
-            "tell",
-            {"model_name": "a", **evidence(-1.4, 0.17)},
-            {"model_name": "b", **evidence(-2.5, 0.017)},
-            {"model_name": "c", **evidence(0.0, 1.0)},
-            {"model_name": "d", **evidence(0.6, 0.5)},
-        )
-        board = shared.leaderboard("tell").sort_values("model_name")
-        assert shown(board, "windows_to_tell") == [(math.ceil(40 * 7.84 / 1.96),), (None,), (None,), (872,)]
-
-    def test_a_choice_where_all_are_significant_before_holm_and_none_after(self, shared: Ledger) -> None:
-        given(shared, "holm only", NAIVE, *({"model_name": name, **evidence(-2.2, 0.04)} for name in "ab"))
-        assert {row["verdict"] for row in shared.leaderboard("holm only").to_dict("records")} == {
-            "the baseline",
-            "better, but not after Holm",
-        }
-        choice = choose(shared, "holm only")
-        assert choice.model == "naive"
-        assert choice.reason.startswith(
-            "No model beats naive on holm only: use naive. Of 2 models tested on 40 windows"
-        )
-        assert "0.080 after Holm's correction" in choice.reason
-
-    def test_a_choice_where_all_are_worse(self, shared: Ledger) -> None:
-        given(shared, "worse", NAIVE, {"model_name": "a", **evidence(2.0, 0.06)})
-        assert choose(shared, "worse").reason == (
-            "No model beats naive on worse: use naive. "
-            "Of 1 model tested on 40 windows, none has a smaller error than naive over all steps."
-        )
-
-    def test_a_winner_on_older_data_is_not_chosen(self, shared: Ledger) -> None:
-        given(shared, "past", NAIVE, {"model_name": "a", "data_as_of": OLDER, **evidence(-9.0, 0.0)})
-        assert choose(shared, "past").model == "naive"
-
-    def test_the_backtest_on_the_latest_data_is_shown_unless_one_is_named(self, shared: Ledger) -> None:
-        given(shared, "old grid", NAIVE | {"data_as_of": OLDER}, commodity="Grids")
-        given(shared, "new grid", NAIVE | {"data_as_of": NEWER}, commodity="Grids")
-        assert shared.backtests("Grids")["backtest_id"].tolist() == ["new grid", "old grid"]
-        assert set(shared.leaderboard("Grids")["backtest_id"]) == {"new grid"}
-        assert set(shared.leaderboard("Grids", "old grid")["backtest_id"]) == {"old grid"}
-        with pytest.raises(
-            NotFoundError, match=r"unknown backtest of Grids 'old gird'. Did you mean 'old grid'\? Known:"
-        ):
-            shared.leaderboard("Grids", "old gird")
-
-    def test_an_unknown_commodity_is_named_and_the_nearest_suggested(self, shared: Ledger) -> None:
-        given(shared, "Cocoa", NAIVE)
-        for ask in (shared.leaderboard, shared.best, shared.history, shared.pruning_candidates, shared.backtests):
-            with pytest.raises(NotFoundError, match=r"unknown commodity 'cocoaa'. Did you mean 'Cocoa'\?"):
-                ask("cocoaa")
-
-    def test_reported_figures_alone_are_no_backtest(self, shared: Ledger) -> None:
-        put(shared, "model_runs", run_row(commodity="Told", backtest_id=None, metrics_source="reported"))
-        with pytest.raises(NotFoundError, match="Told has no backtest yet, only reported figures"):
-            shared.leaderboard("Told")
 
 
 class TestBestModels:

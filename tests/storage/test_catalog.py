@@ -68,12 +68,15 @@ SPECIFIED_NOT_NULL = {
 
 PARTITIONS = {
     "backtests": ["commodity"],
+    "comparisons": ["commodity"],
     "environments": [],
     "experiments": ["experiment_type", "run_month"],
+    "families": ["commodity"],
     "forecasts": ["commodity", "run_month"],
     "model_runs": ["commodity", "run_month"],
     "run_windows": ["commodity", "run_month"],
     "schema_version": [],
+    "standings": ["commodity"],
 }
 
 

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from experiments.cli import render
+from experiments.cli.boards import print_leaderboard
 from experiments.cli.options import json_option, ledger_options
-from experiments.definitions import counted, step_name
 from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from experiments.services.answers import Choice
     from experiments.services.backtest import BacktestResult
     from experiments.services.ledger import Ledger
@@ -200,25 +198,3 @@ def _print_result(ledger: Ledger, result: BacktestResult, *, path: str, engine: 
     asked = [f"{name} --commodity {named}" for name in ("best", "leaderboard", "history", "prune")]
     for command in (*asked, 'sql "select * from accuracy_by_horizon"'):
         click.echo(f"  experiments {command}{where}")
-
-
-def print_leaderboard(board: pd.DataFrame) -> None:
-    """The leaderboard of a backtest, one table a series, and what its columns mean."""
-    horizon, step = int(board["forecast_horizon_days"].iloc[0]), step_name(board["frequency"].iloc[0])
-    columns = render.leaderboard_columns(horizon)
-    for _, rows in board.groupby("unique_id"):
-        first = rows.iloc[0]
-        series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
-        windows = f"{counted(int(first['n_windows']), 'window')} of {counted(horizon, step)}"
-        click.echo(
-            f"{first['commodity']}{series}: {counted(len(rows), 'model')}, {windows}, the last to {first['data_as_of']}"
-        )
-        render.table(rows, columns)
-    steps = ", ".join(str(ahead) for ahead in (1, 7, 14) if ahead <= horizon)
-    over_all = "MAE all: over all steps. " if "mae_path" in columns else ""
-    click.echo(
-        f"MAE {steps}: mean absolute error that many {step}s ahead, in the unit of the series. {over_all}"
-        "vs naive: error over all steps below naive's.\n"
-        "DM: Diebold-Mariano statistic against naive, negative is better; p: two-sided. "
-        "The verdict is corrected for the number of models (Holm)."
-    )

@@ -10,6 +10,7 @@ import click
 from experiments.cli import FAILED, render
 from experiments.cli.backtests import print_notes, record
 from experiments.cli.options import json_option, ledger_options
+from experiments.definitions import counted
 
 if TYPE_CHECKING:
     from experiments.services.jobs import Outcome
@@ -62,6 +63,33 @@ def backtest_job(
     if any(outcome.error for outcome in outcomes):
         sys.stdout.flush()
         sys.exit(FAILED)
+
+
+@job.command("refresh")
+@click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")
+@ledger_options
+@click.option("--catalog", help="Catalog of the ledger's schema. [default: $EXPERIMENTS_CATALOG, else commodity]")
+@click.option("--schema", help="Schema of the ledger's tables. [default: $EXPERIMENTS_SCHEMA, else experiments]")
+@json_option
+def refresh_job(
+    commodity: str | None, path: str, engine: str | None, catalog: str | None, schema: str | None, as_json: bool
+) -> None:
+    """Compare what was evaluated since the last time, so that views and dashboards show it.
+
+    A backtest does this itself; a loop of your own that calls the hook does not. Run again, it does nothing.
+
+    \b
+    Example:
+      experiments job refresh
+    """  # noqa: D301  \b keeps click from filling the paragraph
+    from experiments.services.ledger import connect
+
+    with connect(path, engine=engine, catalog=catalog, schema=schema, create=False) as ledger:
+        made = ledger.refresh(commodity)
+    if as_json:
+        render.as_json({"families": made})
+    else:
+        click.echo(f"{counted(made, 'comparison')} made." if made else "Nothing is new.")
 
 
 def _say(outcome: Outcome, *, quiet: bool) -> None:

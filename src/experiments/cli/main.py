@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from experiments.cli import FAILED, INTERRUPTED, READER_LEFT, render
-from experiments.cli.backtests import backtest_source, demo, print_leaderboard, told
+from experiments.cli.backtests import backtest_source, demo, told
+from experiments.cli.boards import print_leaderboard
+from experiments.cli.comparisons import compare
+from experiments.cli.evolution import evolution
 from experiments.cli.jobs import job
-from experiments.cli.options import commodity_option, json_option, ledger_options
+from experiments.cli.options import commodity_option, json_option, ledger_options, plot_option
 from experiments.errors import ExperimentsError, NotFoundError
 
 if TYPE_CHECKING:
@@ -69,7 +72,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, backtest_source, job):
+for command in (demo, backtest_source, compare, evolution, job):
     cli.add_command(command)
 
 
@@ -120,25 +123,46 @@ def best(commodity: str | None, path: str, engine: str | None, as_json: bool) ->
 
 @cli.command()
 @commodity_option
+@click.option("--horizon", type=int, help="Compare the errors at step 1, 7 or 14. [default: the mean over all steps]")
+@click.option("--as-of", help="What was known at the end of this day, or at this time (UTC).")
+@plot_option("the differences to naive, and accuracy against cost")
 @ledger_options
 @json_option
-def leaderboard(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
-    """Show the models of the latest backtest, best first, with the evidence against naive.
+def leaderboard(  # noqa: PLR0913, PLR0917  a parameter an option
+    commodity: str | None,
+    horizon: int | None,
+    as_of: str | None,
+    plot: str | None,
+    path: str,
+    engine: str | None,
+    as_json: bool,
+) -> None:
+    """Show the models of the latest backtest, best first, with the evidence against naive and the leader.
 
     \b
     Example:
       experiments leaderboard --commodity WTI
+      experiments leaderboard --horizon 1 --as-of 2024-12-31 --plot board.png
     """
+    from experiments.services.answers import in_words
+    from experiments.services.plots import check_target, plot_leaderboard
+
+    target = None if plot is None else check_target(plot)
     with _open(path, engine) as ledger:
-        choices = _choices(ledger, commodity)
-    boards = [choice.leaderboard for choice in choices]
+        choices = _choices(ledger, commodity, horizon=horizon, as_of=as_of)
+    boards = [choice.leaderboard for choice in choices if choice.leaderboard is not None]
+    if target is not None and boards:
+        plot_leaderboard(boards, target)
     if as_json:
-        render.as_json([row for board in boards if board is not None for row in board.to_dict("records")])
+        rows = [row for board in boards for _, row in board.iterrows()]
+        render.as_json([row.to_dict() | {"in_words": in_words(row)} for row in rows])
         return
-    for choice, board in zip(choices, boards, strict=True):
-        if board is not None:
-            print_leaderboard(board)
+    for choice in choices:
+        if choice.leaderboard is not None:
+            print_leaderboard(choice.leaderboard)
         click.echo(f"{choice.reason}\n")
+    if target is not None and boards:
+        click.echo(f"Drawn in {target}.")
 
 
 @cli.command()
@@ -243,10 +267,10 @@ def _asked(ledger: Ledger, commodity: str | None) -> list[str]:
     return known
 
 
-def _choices(ledger: Ledger, commodity: str | None) -> list[Choice]:
+def _choices(ledger: Ledger, commodity: str | None, **asked: Any) -> list[Choice]:
     from experiments.services.answers import choices
 
-    return [choice for name in _asked(ledger, commodity) for choice in choices(ledger, name)]
+    return [choice for name in _asked(ledger, commodity) for choice in choices(ledger, name, **asked)]
 
 
 def _best_of(ledger: Ledger, choice: Choice) -> pd.DataFrame:

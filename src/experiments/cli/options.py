@@ -34,3 +34,8 @@ def json_option(command: Command) -> Command:
 def commodity_option(command: Command) -> Command:
     """Which commodity is asked about."""
     return click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")(command)
+
+
+def plot_option(of: str) -> Callable[[Command], Command]:
+    """Which file a picture goes to."""
+    return click.option("--plot", metavar="FILE", help=f"Draw {of}: a .png, .svg or .pdf file.")

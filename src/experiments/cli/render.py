@@ -36,6 +36,32 @@ def share(value: Any) -> str:
     return "-" if _is_null(value) else f"{100 * float(value):.1f} %"
 
 
+def rounded_share(value: Any) -> str:
+    """A share as a whole percentage; NULL is a dash."""
+    return "-" if _is_null(value) else f"{100 * float(value):.0f} %"
+
+
+def interval(value: float | None, lower: float | None, upper: float | None) -> str:
+    """A share with its confidence interval, in percent; NULL is a dash."""
+    if value is None or math.isnan(value):
+        return "-"
+    if lower is None or upper is None or math.isnan(lower):
+        return f"{100 * value:+.1f} %"
+    return f"{100 * value:+.1f} % [{100 * lower:+.1f}, {100 * upper:+.1f}]"
+
+
+def dollars(value: Any) -> str:
+    """An amount with two significant digits at least; NULL is a dash."""
+    if _is_null(value):
+        return "-"
+    return f"{float(value):.2f}" if float(value) >= 1 else f"{float(value):.2g}"
+
+
+def flag(value: Any) -> str:
+    """Yes or no; NULL is a dash."""
+    return "-" if _is_null(value) else "yes" if value else "no"
+
+
 def pvalue(value: Any) -> str:
     """A p-value with three decimals; NULL is a dash."""
     if _is_null(value):
@@ -53,24 +79,34 @@ def text(value: Any) -> str:
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
 """Which columns of a frame are shown: name to heading and format."""
 
-LEADERBOARD: Columns = {
+EVIDENCE: Columns = {
+    "place": ("", number(0)),
+    "model_name": ("model", text),
+    "loss": ("MAE", number(3)),
+    "to_naive": ("vs naive [95 %]", text),
+    "to_leader": ("vs leader [95 %]", text),
+    "dm_pvalue": ("p", pvalue),
+    "dm_pvalue_holm": ("Holm", pvalue),
+    "in_confidence_set": ("set", flag),
+    "naive_win_share": ("won", rounded_share),
+    "told": ("verdict", text),
+}
+"""Columns of a printed leaderboard: what can be said of each model."""
+
+ACCURACY: Columns = {
     "place": ("", number(0)),
     "model_name": ("model", text),
     "mae_1day": ("MAE 1", number(3)),
     "mae_7day": ("MAE 7", number(3)),
     "mae_14day": ("MAE 14", number(3)),
-    "skill": ("vs naive", percent),
+    "mae_path": ("MAE all", number(3)),
     "directional_accuracy": ("direction", share),
-    "dm_test_vs_naive": ("DM", number(2)),
-    "dm_pvalue": ("p", pvalue),
-    "verdict": ("verdict", text),
+    "n_windows": ("windows", number(0)),
     "n_failed_windows": ("failed", number(0)),
     "execution_time_seconds": ("seconds", number(1)),
+    "cost_estimate_usd": ("dollars", dollars),
 }
-"""Columns of a printed leaderboard, where the horizon is 14."""
-
-_MAE_STEPS = {"mae_1day": 1, "mae_7day": 7, "mae_14day": 14}
-_BEFORE = ("place", "model_name", *_MAE_STEPS)
+"""Columns of the second table: each model on its own windows, and what it cost."""
 
 HISTORY: Columns = {
     "commodity": ("commodity", text),
@@ -108,14 +144,6 @@ BEST: Columns = {
     "metrics_source": ("figures", text),
 }
 """Columns of printed best models."""
-
-
-def leaderboard_columns(horizon: int) -> Columns:
-    """The columns of a printed leaderboard: errors at the steps the horizon reaches, and over all if it is another."""
-    shown = {name: shown for name, shown in LEADERBOARD.items() if _MAE_STEPS.get(name, horizon) <= horizon}
-    if horizon in _MAE_STEPS.values():
-        return shown
-    return {name: shown[name] for name in _BEFORE if name in shown} | {"mae_path": ("MAE all", number(3))} | shown
 
 
 def table(frame: pd.DataFrame, columns: Columns | None = None) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import BASELINE, counted, step_name
+from experiments.definitions import BASELINE, counted, pvalue_in_words, step_name
 from experiments.errors import InvalidInputError, unknown
+from experiments.science.evidence.family import BETTER, EQUAL, NOT_COMPARED, TOO_LITTLE
+from experiments.services.losses import METRICS
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     import pandas as pd
 
     from experiments.services.ledger import Ledger
 
 DAYS_PER_STEP = {"trading day": 365.25 / 252, "day": 1, "week": 7, "month": 30.44, "quarter": 91.3, "year": 365.25}
 """Calendar days in one step, by frequency."""
-
-BETTER = "better than naive"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,14 @@ class Choice:
     leaderboard: pd.DataFrame | None
 
 
-def choices(ledger: Ledger, commodity: str, backtest_id: str | None = None) -> list[Choice]:
+def choices(
+    ledger: Ledger,
+    commodity: str,
+    backtest_id: str | None = None,
+    *,
+    horizon: int | None = None,
+    as_of: dt.date | str | None = None,
+) -> list[Choice]:
     """Choose the model for each series of a commodity from the leaderboard of a backtest: by default the latest.
 
     A model is chosen over naive only where its Holm-adjusted p-value says so; else naive is the choice.
@@ -42,6 +51,8 @@ def choices(ledger: Ledger, commodity: str, backtest_id: str | None = None) -> l
     commodity : str
     backtest_id : str, optional
         By default the backtest on the latest data.
+    horizon, as_of
+        As in `Ledger.leaderboard`.
 
     Raises
     ------
@@ -50,7 +61,7 @@ def choices(ledger: Ledger, commodity: str, backtest_id: str | None = None) -> l
     """
     if ledger.backtests(commodity).empty:
         return [_reported(ledger, commodity)]
-    boards = ledger.leaderboard(commodity, backtest_id).groupby("unique_id", sort=True)
+    boards = ledger.leaderboard(commodity, backtest_id, horizon=horizon, as_of=as_of).groupby("unique_id", sort=True)
     return [_tested(board.reset_index(drop=True), commodity, str(unique_id)) for unique_id, board in boards]
 
 
@@ -106,13 +117,38 @@ def _reported(ledger: Ledger, commodity: str) -> Choice:
     return Choice(commodity=commodity, unique_id=commodity, model=model, reason=words, leaderboard=None)
 
 
+def in_words(row: pd.Series[Any]) -> str:
+    """The verdict on one model of a leaderboard: better, worse, equal within what, or how much more would tell."""
+    verdict = str(row["verdict"])
+    if verdict == EQUAL:
+        return f"{verdict} within {row['equal_within']:.1%}"
+    if verdict == NOT_COMPARED:
+        return f"{verdict}: {row['evidence_note']}"
+    if verdict != TOO_LITTLE:
+        return verdict
+    if _is_known(row["windows_to_tell"]):
+        needed = int(row["windows_to_tell"])
+        return f"{verdict}: {needed:,} windows would tell{_how_long(row, needed - int(row['n_shared']))}"
+    if _is_known(row["dm_pvalue"]):
+        return f"{verdict}: too alike for any number of windows to tell"
+    return f"{verdict}: {row['evidence_note']}"
+
+
 def _winner(best: pd.Series[Any], commodity: str) -> str:
-    return (
-        f"Use {best['model_name']} for {commodity}: its error over {_steps(best)} is {best['skill']:.1%} below "
-        f"naive's on {int(best['n_windows'] - best['n_failed_windows'])} windows "
-        f"(Diebold-Mariano {best['dm_test_vs_naive']:.2f}, p {_p(best['dm_pvalue_holm'])} after Holm's correction "
-        f"for {int(best['n_tested'])} models)."
+    naive = best["naive_loss"]
+    words = (
+        f"Use {best['model_name']} for {commodity}: its error {_where(best)} is {best['skill']:.1%} below "
+        f"naive's on {int(best['n_shared'])} windows (95 % interval {-best['naive_upper'] / naive:.1%} to "
+        f"{-best['naive_lower'] / naive:.1%}, Diebold-Mariano {best['dm_test_vs_naive']:.2f}, "
+        f"{pvalue_in_words(best['dm_pvalue_holm'])} after Holm's correction for "
+        f"{counted(int(best['n_tested']), 'model')})."
     )
+    if best["place"] == 1 and _is_known(best["leader_loss_corrected"]):
+        expected = 1 - best["leader_loss_corrected"] / naive
+        words += (
+            f" Corrected for having been selected, expect {abs(expected):.1%} {'below' if expected > 0 else 'above'}."
+        )
+    return words
 
 
 def _no_winner(board: pd.DataFrame, commodity: str) -> str:
@@ -121,22 +157,22 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     if tested.empty:
         others = board[board["model_name"] != BASELINE]
         told = board if others.empty else others  # naive's own note explains nothing beside those of others
-        notes = sorted({str(note) for note in told["evidence_note"].dropna()})
+        notes = sorted({str(note) for note in told["evidence_note"].dropna()}) or ["there is none but naive"]
         return f"Not enough evidence on {commodity}: use naive. No model could be tested: {'; '.join(notes)}."
     words = f"No model beats naive on {commodity}: use naive. "
-    n = int(tested["n_windows"].max())
-    count = f"{len(tested)} models" if len(tested) > 1 else "1 model"
+    on = f"Of {counted(len(tested), 'model')} tested on {counted(int(tested['n_shared'].iloc[0]), 'window')}"
     contenders = tested[(tested["dm_test_vs_naive"] < 0)].sort_values("dm_pvalue")
     if contenders.empty:
-        return f"{words}Of {count} tested on {n} windows, none has a smaller error than naive over all steps."
+        return f"{words}{on}, none has a smaller error than naive {_where(tested.iloc[0])}."
     first = contenders.iloc[0]
     words += (
-        f"Of {count} tested on {n} windows the nearest is {first['model_name']}, {first['skill']:.1%} below naive "
-        f"(p {_p(first['dm_pvalue'])}, {_p(first['dm_pvalue_holm'])} after Holm's correction)"
+        f"{on} the nearest is {first['model_name']}, {first['skill']:.1%} below naive "
+        f"({pvalue_in_words(first['dm_pvalue'])}, {pvalue_in_words(first['dm_pvalue_holm'])} after Holm's correction)"
     )
-    if first["windows_to_tell"] == first["windows_to_tell"]:
-        words += f"; if that difference is real, about {int(first['windows_to_tell'])} windows would tell"
-        words += _how_long(first, int(first["windows_to_tell"]) - int(first["n_windows"]))
+    if _is_known(first["windows_to_tell"]):
+        needed = int(first["windows_to_tell"])
+        words += f"; if that difference is real, about {needed:,} windows would tell"
+        words += _how_long(first, needed - int(first["n_shared"]))
     return words + "."
 
 
@@ -145,12 +181,15 @@ def _how_long(row: pd.Series[Any], more: int) -> str:
     if days is None or more <= 0:
         return ""
     months = more * int(row["step_size"]) * days / 30.44
-    return f", {months:.0f} months more" if months < 24 else f", {months / 12:.0f} years more"  # noqa: PLR2004
+    return f", {months:.0f} months more" if months < 24 else f", {months / 12:,.0f} years more"  # noqa: PLR2004
 
 
-def _steps(row: pd.Series[Any]) -> str:
-    return counted(int(row["forecast_horizon_days"]), step_name(str(row["frequency"])))
+def _where(row: pd.Series[Any]) -> str:
+    """The steps a leaderboard compares at."""
+    step = METRICS[str(row["metric"])]
+    unit = step_name(str(row["frequency"]))
+    return f"over {counted(int(row['forecast_horizon_days']), unit)}" if step is None else f"at {unit} {step}"
 
 
-def _p(value: float) -> str:
-    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"  # noqa: PLR2004
+def _is_known(value: Any) -> bool:
+    return value is not None and value == value  # noqa: PLR0124  NaN

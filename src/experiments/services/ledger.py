@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_commodity, check_identifier
 from experiments.errors import EngineError, InvalidInputError, NotFoundError, unknown
+from experiments.services import evidence
 from experiments.services.recorder import Recorder
 from experiments.storage import catalog as tables
 from experiments.storage import engine as engines
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pandas as pd
+
+    from experiments.services.comparison import Comparison
+    from experiments.services.evolution import Evolution
 
 DEFAULT_PATH = "ledger"
 """Folder of the tables, where neither a path nor EXPERIMENTS_PATH is given."""
@@ -81,23 +85,103 @@ class Ledger:
         """
         return table.read(self._running, query)
 
-    def leaderboard(self, commodity: str, backtest_id: str | None = None) -> pd.DataFrame:
-        """The models of one backtest, best first: by default the backtest on the latest data.
+    def leaderboard(
+        self,
+        commodity: str,
+        backtest_id: str | None = None,
+        *,
+        horizon: int | None = None,
+        as_of: dt.date | str | None = None,
+    ) -> pd.DataFrame:
+        """The models of one backtest, best first, with the evidence on the windows they share.
+
+        What the view `leaderboard` has (at a step: `leaderboard_at_step`); evidence that is not recorded yet is
+        computed and recorded first.
+
+        Parameters
+        ----------
+        commodity : str
+        backtest_id : str, optional
+            By default the backtest on the latest data.
+        horizon : int, optional
+            Compare the errors at step 1, 7 or 14; by default the mean over all steps.
+        as_of : date or str, optional
+            What was known at the end of that day, or at that time, UTC; by default now.
 
         Raises
         ------
         NotFoundError
-            If the commodity, or a backtest of it, is not in the ledger.
+            If the commodity, or a backtest of it, is not in the ledger, or was not then.
+        InvalidInputError
+            If the backtest does not reach that horizon, or `as_of` is no date.
         """
-        known = self.backtests(commodity)
-        if known.empty:
-            msg = f"{commodity} has no backtest yet, only reported figures: run one with experiments.backtest."
-            raise NotFoundError(msg)
-        if backtest_id is None:
-            backtest_id = str(known["backtest_id"].iloc[0])
-        elif backtest_id not in set(known["backtest_id"]):
-            raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"])
-        return self._select("leaderboard_of", commodity=commodity, backtest_id=backtest_id)
+        metric, moment = evidence.metric_at(horizon), evidence.as_of_time(as_of)
+        found = self._candidates(commodity, backtest_id, moment)
+        evidence.check_reach(found, horizon)
+        evidence.refresh(self._running, found)
+        families = [one.family_id(metric) for one in found]
+        return table.select_among(self._running, "leaderboard_of", "family_id", families, commodity=commodity)
+
+    def compare(
+        self,
+        models: Sequence[str],
+        commodity: str,
+        backtest_id: str | None = None,
+        *,
+        as_of: dt.date | str | None = None,
+    ) -> list[Comparison]:
+        """Models of one backtest against each other: every pair, at every horizon, on the windows all of them share.
+
+        Parameters
+        ----------
+        models : sequence of str
+            Two or more, as the leaderboard names them; "name version" where there is more than one version.
+        commodity, backtest_id, as_of
+            As in `leaderboard`.
+
+        Returns
+        -------
+        list of Comparison
+            One for each series and metric.
+
+        Raises
+        ------
+        NotFoundError
+            If the commodity, a backtest of it, or a model in it, is not in the ledger, or was not then.
+        InvalidInputError
+            If fewer than two models are named, or `as_of` is no date.
+        """
+        from experiments.services.comparison import compare_models
+
+        found = self._candidates(commodity, backtest_id, evidence.as_of_time(as_of))
+        return [one for of in found for one in compare_models(self._running, of, models)]
+
+    def evolution(self, model_name: str, commodity: str | None = None) -> Evolution:
+        """One model over its evaluations: whether its accuracy changed beyond luck, and what else changed.
+
+        Raises
+        ------
+        NotFoundError
+            If the model, or the commodity, is not in the ledger.
+        """
+        from experiments.services.evolution import evolution
+
+        return evolution(self._running, model_name, commodity)
+
+    def refresh(self, commodity: str | None = None) -> int:
+        """Bring the evidence up to date, of one commodity or of all; returns how many families were compared.
+
+        Costs next to nothing where nothing is new.
+
+        Raises
+        ------
+        NotFoundError
+            If the commodity is not in the ledger.
+        """
+        if commodity is not None:
+            self.backtests(commodity)
+        names = self.commodities() if commodity is None else [commodity]
+        return sum(evidence.refresh(self._running, evidence.candidates(self._running, name)) for name in names)
 
     def backtests(self, commodity: str) -> pd.DataFrame:
         """The backtests of a commodity, the one on the latest data first.
@@ -170,6 +254,27 @@ class Ledger:
         """The commodities in the ledger."""
         return [str(name) for name in self._select("commodities")["commodity"]]
 
+    def only_commodity(self, commodity: str | None = None) -> str:
+        """The commodity named, else the only one there is.
+
+        Raises
+        ------
+        NotFoundError
+            If none is named and the ledger is empty.
+        InvalidInputError
+            If none is named and there are several.
+        """
+        if commodity is not None:
+            return check_commodity(commodity)
+        known = self.commodities()
+        if len(known) > 1:
+            msg = f"the ledger has several commodities: name one of {', '.join(known)}."
+            raise InvalidInputError(msg)
+        if not known:
+            msg = "the ledger is empty: run 'experiments demo', or 'experiments backtest' on your own prices."
+            raise NotFoundError(msg)
+        return known[0]
+
     def grid_origins(self, commodity: str, frequency: str, step_size: int) -> list[tuple[dt.date, str | None, dt.date]]:
         """The grids a commodity's windows lie on, as `science.grid.find_grid` takes them."""
         found = self._select("grid_origin", commodity=commodity, frequency=frequency, step_size=step_size)
@@ -204,6 +309,25 @@ class Ledger:
 
     def _select(self, name: str, **parameters: Any) -> pd.DataFrame:
         return table.select(self._running, name, **parameters)
+
+    def _candidates(
+        self, commodity: str, backtest_id: str | None, as_of: dt.datetime | None = None
+    ) -> list[evidence.Candidates]:
+        """The evaluations of one backtest known at a time, series by series: by default of that on the latest data."""
+        known = self.backtests(commodity)
+        if known.empty:
+            msg = f"{commodity} has no backtest yet, only reported figures: run one with experiments.backtest."
+            raise NotFoundError(msg)
+        if backtest_id is not None and backtest_id not in set(known["backtest_id"]):
+            raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"])
+        found = evidence.candidates(self._running, commodity, as_of=as_of)
+        if backtest_id is None and found:
+            backtest_id = max(found, key=evidence.recency).backtest_id
+        found = [one for one in found if one.backtest_id == backtest_id]
+        if not found:
+            msg = f"no evaluation of {commodity} was finished by {as_of:%Y-%m-%d %H:%M} UTC: ask for a later day."
+            raise NotFoundError(msg)
+        return found
 
     def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
         """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""

@@ -14,7 +14,7 @@ from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import Provenance, capture, check_settings
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
-from experiments.storage.table import check_rows, known_forecasts, merge_new, rows_with_key, select
+from experiments.storage.table import check_rows, merge_new, rows_with_key, select, select_among
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -100,7 +100,7 @@ class Recorder:
         """What is recorded of windows with these keys: their forecasts need no second fit."""
         if not window_keys:
             return {}
-        rows = _records(known_forecasts(self._engine, window_keys))
+        rows = _records(select_among(self._engine, "known_forecasts", "window_key", window_keys))
         steps: dict[str, dict[int, float]] = {}
         for row in rows:
             steps.setdefault(row["window_key"], {})[row["step"]] = row["y_hat"]

@@ -198,12 +198,10 @@ def _newest(engine: Engine, name: str) -> int | None:
         return None
 
 
-def known_forecasts(engine: Engine, window_keys: Sequence[str]) -> pd.DataFrame:
-    """The forecasts of successful windows with these keys: `sql/statements/known_forecasts.sql`."""
-    import pyarrow as pa
-
-    with _source(engine, pa.table({"window_key": pa.array(sorted(set(window_keys)), type=pa.string())})) as source:
-        return _frame(engine, statement("statements", "known_forecasts").format(source=source))
+def select_among(engine: Engine, name: str, key: str, values: Sequence[str], **parameters: Any) -> pd.DataFrame:
+    """The result of `sql/statements/<name>.sql` on the rows whose text column `key` is among the values."""
+    with _keys(engine, key, values) as source:
+        return _frame(engine, statement("statements", name).format(source=source), **parameters)
 
 
 def check_rows(engine: Engine, table: str, rows: Sequence[Row]) -> None:
@@ -240,14 +238,21 @@ def rows_with_key(engine: Engine, table: str, key: str, values: Sequence[str]) -
 def _select_by_key(
     engine: Engine, table: str, key: str, values: Sequence[str], *, columns: str
 ) -> list[dict[str, Any]]:
-    import pyarrow as pa
-
-    with _source(engine, pa.table({key: pa.array(values, type=pa.string())})) as source:
+    with _keys(engine, key, values) as source:
         sql = statement("statements", "rows_with_key").format(
             table=check_identifier("table", table), source=source, key=check_identifier("column", key), columns=columns
         )
         frame = _frame(engine, sql)
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+@contextmanager
+def _keys(engine: Engine, key: str, values: Sequence[str]) -> Iterator[str]:
+    """The name of a temporary view over one text column."""
+    import pyarrow as pa
+
+    with _source(engine, pa.table({key: pa.array(sorted(set(values)), type=pa.string())})) as source:
+        yield source
 
 
 def compact(folder: Path) -> None:
