@@ -51,6 +51,7 @@ def main() -> None:
     sizes = size(given, report)
     power(given, report, sizes)
     families(given, report)
+    confidence_sets(given, report)
     wrong_prunes(given, report)
     waiting_times(given, report)
     speed(given, report)
@@ -195,6 +196,37 @@ def families(given: Namespace, report: Report) -> None:
     )
     report.table(["any called better, %: design; overlap, n", "Holm", "MC", "raw"], rows)
     report.note(f"any of 20 called better: at most 5 % and two MC everywhere: {verdict(held)}")
+
+
+def confidence_sets(given: Namespace, report: Report) -> None:
+    """How often a confidence set leaves out one of 20 equal models, and one that is much worse."""
+    from experiments.science.evidence.multiplicity import CONFIDENCE_SET_METHODS, model_confidence_set
+
+    random, models, draws_each = generator(given, 7), 20, max(50, given.reps // 50)
+    rows, held = [], True
+    for overlap, n in ((1, 40), (3, 40), (14, 60), (14, 180)):
+        say(f"confidence sets: overlap {overlap}, n = {n}")
+        made = absolute_losses(random, draws_each, n, overlap, models=models, correlation=0.5)
+        cells = []
+        for method in CONFIDENCE_SET_METHODS:
+            equal = one_worse = 0
+            for draw in range(draws_each):
+                losses = made[:, draw].T
+                asked = {"overlap": overlap, "reps": 500, "seed": draw, "method": method}
+                equal += not model_confidence_set(losses, **asked).members.all()
+                one_worse += not model_confidence_set(losses * np.where(np.arange(models), 1, 1.5), **asked).members[0]
+            cells += [percent(equal / draws_each), percent(one_worse / draws_each)]
+            if method == CONFIDENCE_SET_METHODS[0]:
+                held &= equal / draws_each <= SIGNIFICANCE + 2 * monte_carlo_error(SIGNIFICANCE, draws_each) / 100
+        rows.append([f"{overlap}, {n}", *cells])
+    report.note(
+        f"**confidence set** at 95 % of {models} models, losses at correlation 0.5: how often any of equal ones is "
+        f"left out, and how often one that loses 1.5 times as much; {draws_each:,} draws of 500 resamples, MC "
+        f"{monte_carlo_error(SIGNIFICANCE, draws_each):.1f} near 5 %"
+    )
+    heads = [f"{method}, {what}" for method in CONFIDENCE_SET_METHODS for what in ("any equal", "the worse")]
+    report.table(["left out, %: overlap, n", *heads], rows)
+    report.note(f"equal models left out by the one used: at most 5 % and two MC everywhere: {verdict(held)}")
 
 
 # --- many looks ----------------------------------------------------------------------------------------------------

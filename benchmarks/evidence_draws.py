@@ -109,6 +109,14 @@ def cosines(d: Floats, overlap: int) -> tuple[Floats, Floats]:
     return student(d, 2 / n * np.mean((d @ waves.T) ** 2, axis=1), count)
 
 
+def more_cosines(d: Floats, overlap: int) -> tuple[Floats, Floats]:
+    """The same with B = max(1, min(floor(0.6 n^(2/3)), round(n / overlap))): a proposal, not what the library does."""
+    n = d.shape[1]
+    count = max(1, min(math.floor(round(0.6 * n ** (2 / 3), 9)), math.floor(n / max(2, overlap) + 0.5)))
+    waves = np.cos(np.pi * np.arange(1, count + 1)[:, np.newaxis] * (np.arange(n) + 0.5) / n)
+    return student(d, 2 / n * np.mean((d @ waves.T) ** 2, axis=1), count)
+
+
 def periodogram(d: Floats, _overlap: int) -> tuple[Floats, Floats]:
     """Fixed smoothing with the periodogram, as Coroneo and Iacone."""
     n = d.shape[1]
@@ -129,6 +137,7 @@ TESTS: dict[str, Callable[[Floats, int], tuple[Floats, Floats]]] = {
     "Bartlett": lambda d, overlap: hln(d, overlap, "bartlett"),
     "iid variance": lambda d, _overlap: hln(d, 1),
     "cosines": cosines,
+    "more cosines": more_cosines,
     "periodogram": periodogram,
 }
 

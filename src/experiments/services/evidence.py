@@ -14,6 +14,7 @@ from experiments.definitions import BASELINE
 from experiments.errors import InvalidInputError
 from experiments.identity import digest
 from experiments.services.losses import METRICS, losses_of, metrics_of, read_windows
+from experiments.services.progress import progress_bar
 from experiments.services.rows import as_timestamp
 from experiments.storage.table import merge_new, select, select_among
 
@@ -165,7 +166,7 @@ def check_reach(found: Sequence[Candidates], horizon: int | None) -> None:
 
 
 def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
-    """Record the families that are not recorded yet, in one commit a table; returns how many were made.
+    """Record the families of a commodity that are not recorded yet, in one commit a table; returns how many were made.
 
     Twice, or by two processes at once, changes nothing.
     """
@@ -174,16 +175,17 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
     commodity = found[0].commodity
     wanted = {one.family_id(metric): (one, metric) for one in found for metric in metrics_of(one.horizon)}
     known = set(select_among(engine, "known_families", "family_id", [*wanted], commodity=commodity)["family_id"])
+    missing = {family_id: what for family_id, what in wanted.items() if family_id not in known}
     rows: dict[str, list[Row]] = {table: [] for table in KEYS}
     windows: dict[tuple[str, str], pd.DataFrame] = {}
-    for family_id, (one, metric) in wanted.items():
-        if family_id in known:
-            continue
-        place = one.backtest_id, one.unique_id
-        if place not in windows:
-            windows[place] = read_windows(engine, commodity, one.horizon, [*one.runs["experiment_id"]])
-        for table, own in _family_rows(family_id, one, metric, windows[place]).items():
-            rows[table] += own
+    with progress_bar("comparing", total=len(missing), enabled=True) as advance:
+        for family_id, (one, metric) in missing.items():
+            place = one.backtest_id, one.unique_id
+            if place not in windows:
+                windows[place] = read_windows(engine, commodity, one.horizon, [*one.runs["experiment_id"]])
+            for table, own in _family_rows(family_id, one, metric, windows[place]).items():
+                rows[table] += own
+            advance(f"{one.unique_id} {metric}")
     for table, key in KEYS.items():
         merge_new(engine, table, rows[table], key=key, pins=("commodity",))
     return len(rows["families"])
