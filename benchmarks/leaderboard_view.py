@@ -33,8 +33,8 @@ _TIMES = "range({first}, {last}) as w cross join (select explode(array('Coffee',
 _MODELS = f" cross join range(0, {MODELS}) as m"
 _KINDS = f" cross join (select explode(array{METRICS}) as metric) as k"
 _RUN = "concat('run-', w.id, '-', c.commodity, '-', m.id)"
-_FAMILY = "md5(concat(w.id, c.commodity, k.metric))"
 _WHEN = "timestamp '2020-01-01 00:00:00' + make_dt_interval(0, 0, cast({minutes} * w.id as int), 0)"
+_FAMILY = f"concat(date_format({_WHEN}, 'yyyyMMddHHmmss'), '-', md5(concat(w.id, c.commodity, k.metric)))"
 _AS_OF = "date_add(date '2020-01-01', cast({minutes} * w.id / 1440 as int))"
 _RANDOM = "rand()"
 

@@ -27,10 +27,10 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("experiments", "status_known"): [{"status": "done"}],
     ("experiments", "ends_after_start"): [{"ended_at": EARLIER}],
     ("families", "counts_ordered"): [
+        {"n_shared": -1},
+        {"n_shared": 41},
         {"n_tested": 2},
         {"n_compared": 3},
-        {"n_shared": 41},
-        {"n_shared": -1},
     ],
     ("families", "metric_known"): [{"metric": "mae_2day"}],
     ("forecasts", "step_positive"): [{"step": 0}],

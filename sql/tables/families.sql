@@ -1,6 +1,6 @@
 -- One row per family: the models of a backtest and series, compared by one loss on the windows they share.
 create table if not exists families (
-  family_id string not null comment 'Digest of the loss and the evaluations compared',
+  family_id string not null comment 'known_at as yyyyMMddHHmmss, and a digest of the loss and the evaluations compared',
   commodity string not null comment 'What is forecast',
   unique_id string not null comment 'The series',
   backtest_id string not null comment 'The definition evaluated, see backtests',

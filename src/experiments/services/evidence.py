@@ -67,9 +67,16 @@ class Candidates:
     runs: pd.DataFrame
 
     def family_id(self, metric: str) -> str:
-        """The digest of what is compared."""
+        """When it was known, and the digest of what is compared: later ones are larger, so older files are not read."""
         what = {"version": EVIDENCE_VERSION, "metric": metric, "seed": SEED, "reps": REPS}
-        return digest(what | {"experiment_ids": sorted(self.runs["experiment_id"])})
+        compared = digest(what | {"experiment_ids": sorted(self.runs["experiment_id"])})
+        return f"{self.known_at:%Y%m%d%H%M%S}-{compared}"
+
+    @property
+    def known_at(self) -> dt.datetime:
+        """When the last of the evaluations was finished."""
+        moment: dt.datetime = self.runs["known_at"].max().to_pydatetime()
+        return moment
 
     @property
     def latest(self) -> set[str]:
@@ -232,7 +239,7 @@ def _family_row(family: Family, of: Candidates, metric: str, variants: Mapping[s
         "frequency": of.frequency,
         "forecast_horizon_days": of.horizon,
         "step_size": of.step_size,
-        "known_at": of.runs["known_at"].max().to_pydatetime(),
+        "known_at": of.known_at,
         "data_as_of": as_of.max() if len(as_of) else None,
         "n_models": len(family.standings),
         "n_compared": max(1, len(compared)),
