@@ -3,7 +3,10 @@ create or replace view leaderboard_history as
 with dated as (
   select
     *,
-    known_at = max(known_at) over (partition by commodity, unique_id, backtest_id, metric) as is_latest
+    row_number() over (
+      partition by commodity, unique_id, backtest_id, metric
+      order by known_at desc, created_at desc nulls last, family_id desc
+    ) = 1 as is_latest
   from families
 )
 select

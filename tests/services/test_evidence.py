@@ -377,6 +377,8 @@ class TestSelected:
         assert chosen["n_in_confidence_set"] == 2
         assert chosen["expected_loss"] == pytest.approx(chosen["loss"], rel=0.05)
         costs = ledger.sql("select * from accuracy_by_cost where metric = 'mae_path'").set_index("model_name")
+        reason = choose(ledger, "Coffee").reason
+        assert ("twin may be as good and takes 2.0 s instead of 30.0." in reason) == (chosen["model_name"] == "better")
         assert costs["is_efficient"].to_dict() == {
             "naive": True, "twin": True, "better": bool(np.mean(BETTER) < np.mean(slow)), "worse": False,
         }  # fmt: skip

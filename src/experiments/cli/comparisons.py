@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from experiments.cli import render
+from experiments.cli.asking import only_one, open_ledger
 from experiments.cli.options import json_option, ledger_options, plot_option
 from experiments.definitions import counted
 
@@ -45,12 +46,11 @@ def compare(
       experiments compare arima xgboost --commodity WTI
       experiments compare naive arima sarimax --plot compare.png
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.ledger import connect
     from experiments.services.plots import check_target, plot_comparison
 
     target = None if plot is None else check_target(plot)
-    with connect(path, engine=engine, create=False) as ledger:
-        found = ledger.compare(models, ledger.only_commodity(commodity))
+    with open_ledger(path, engine) as ledger:
+        found = ledger.compare(models, only_one(ledger, commodity))
     series = {one.unique_id: [other for other in found if other.unique_id == one.unique_id] for one in found}
     files = []
     for position, (name, comparisons) in enumerate(series.items()):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from experiments.cli import render
+from experiments.cli.asking import open_ledger
 from experiments.cli.options import commodity_option, json_option, ledger_options
 from experiments.definitions import counted, step_name
 
@@ -47,9 +48,7 @@ def evolution(name: str, commodity: str | None, path: str, engine: str | None, a
     Example:
       experiments evolution arima --commodity WTI
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.ledger import connect
-
-    with connect(path, engine=engine, create=False) as ledger:
+    with open_ledger(path, engine) as ledger:
         found = ledger.evolution(name, commodity)
     if as_json:
         render.as_json(asdict(found))

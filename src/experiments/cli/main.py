@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from experiments.cli import FAILED, INTERRUPTED, READER_LEFT, render
+from experiments.cli.asking import choices_of, open_ledger
 from experiments.cli.backtests import backtest_source, demo, told
 from experiments.cli.boards import print_leaderboard
 from experiments.cli.comparisons import compare
 from experiments.cli.evolution import evolution
 from experiments.cli.jobs import job
 from experiments.cli.options import commodity_option, json_option, ledger_options, plot_option
-from experiments.errors import ExperimentsError, NotFoundError
+from experiments.errors import ExperimentsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +110,8 @@ def best(commodity: str | None, path: str, engine: str | None, as_json: bool) ->
     Example:
       experiments best --commodity WTI --json
     """
-    with _open(path, engine) as ledger:
-        choices = _choices(ledger, commodity)
+    with open_ledger(path, engine) as ledger:
+        choices = choices_of(ledger, commodity)
         listed = [_best_of(ledger, choice) for choice in choices]
     if as_json:
         render.as_json([told(one) | {"best_models": best} for one, best in zip(choices, listed, strict=True)])
@@ -148,8 +149,8 @@ def leaderboard(  # noqa: PLR0913, PLR0917  a parameter an option
     from experiments.services.plots import check_target, plot_leaderboard
 
     target = None if plot is None else check_target(plot)
-    with _open(path, engine) as ledger:
-        choices = _choices(ledger, commodity, horizon=horizon, as_of=as_of)
+    with open_ledger(path, engine) as ledger:
+        choices = choices_of(ledger, commodity, horizon=horizon, as_of=as_of)
     boards = [choice.leaderboard for choice in choices if choice.leaderboard is not None]
     if target is not None and boards:
         plot_leaderboard(boards, target)
@@ -176,9 +177,9 @@ def history(commodity: str | None, path: str, engine: str | None, as_json: bool)
     Example:
       experiments history --commodity WTI
     """
-    with _open(path, engine) as ledger:
+    with open_ledger(path, engine) as ledger:
         frame = ledger.history(commodity)
-        choices = _choices(ledger, commodity)
+        choices = choices_of(ledger, commodity)
     _answer(frame, render.HISTORY, choices, as_json=as_json)
 
 
@@ -195,9 +196,9 @@ def prune(commodity: str | None, path: str, engine: str | None, as_json: bool) -
     Example:
       experiments prune --commodity WTI --json
     """
-    with _open(path, engine) as ledger:
+    with open_ledger(path, engine) as ledger:
         frame = ledger.pruning_candidates(commodity)
-        choices = _choices(ledger, commodity)
+        choices = choices_of(ledger, commodity)
     if frame.empty and not as_json:
         click.echo("No candidates yet: a model is one once three of its evaluations did not beat naive.")
     _answer(frame, render.CANDIDATES, choices, as_json=as_json)
@@ -214,7 +215,7 @@ def sql(query: str, path: str, engine: str | None, as_json: bool) -> None:
     Example:
       experiments sql "select model_name, mae_14day from commodity.experiments.model_runs"
     """
-    with _open(path, engine) as ledger:
+    with open_ledger(path, engine) as ledger:
         frame = ledger.sql(query)
     if as_json:
         render.as_json(frame)
@@ -247,30 +248,6 @@ def doctor(path: str, engine: str | None, as_json: bool) -> None:
             click.echo(f"{marks[finding.state]}  {finding.what:<{width}}  {finding.detail}")
     if any(finding.state == "wrong" for finding in findings):
         sys.exit(FAILED)
-
-
-def _open(path: str, engine: str | None) -> Ledger:
-    """The ledger to ask; one that is not there is not made by asking."""
-    from experiments.services.ledger import connect
-
-    return connect(path, engine=engine, create=False)
-
-
-def _asked(ledger: Ledger, commodity: str | None) -> list[str]:
-    """The commodities a question is about."""
-    if commodity is not None:
-        return [commodity]
-    known = ledger.commodities()
-    if not known:
-        msg = "the ledger is empty: run 'experiments demo', or 'experiments backtest' on your own prices."
-        raise NotFoundError(msg)
-    return known
-
-
-def _choices(ledger: Ledger, commodity: str | None, **asked: Any) -> list[Choice]:
-    from experiments.services.answers import choices
-
-    return [choice for name in _asked(ledger, commodity) for choice in choices(ledger, name, **asked)]
 
 
 def _best_of(ledger: Ledger, choice: Choice) -> pd.DataFrame:

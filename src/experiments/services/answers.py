@@ -101,7 +101,7 @@ def _tested(board: pd.DataFrame, commodity: str, unique_id: str) -> Choice:
         commodity=commodity,
         unique_id=unique_id,
         model=BASELINE if winners.empty else str(winners["model_name"].iloc[0]),
-        reason=_no_winner(board, subject) if winners.empty else _winner(winners.iloc[0], subject),
+        reason=_no_winner(board, subject) if winners.empty else _winner(winners.iloc[0], board, subject),
         leaderboard=board,
     )
 
@@ -134,7 +134,7 @@ def in_words(row: pd.Series[Any]) -> str:
     return f"{verdict}: {row['evidence_note']}"
 
 
-def _winner(best: pd.Series[Any], commodity: str) -> str:
+def _winner(best: pd.Series[Any], board: pd.DataFrame, commodity: str) -> str:
     naive = best["naive_loss"]
     words = (
         f"Use {best['model_name']} for {commodity}: its error {_where(best)} is {best['skill']:.1%} below "
@@ -145,9 +145,14 @@ def _winner(best: pd.Series[Any], commodity: str) -> str:
     )
     if best["place"] == 1 and _is_known(best["leader_loss_corrected"]):
         expected = 1 - best["leader_loss_corrected"] / naive
-        words += (
-            f" Corrected for having been selected, expect {abs(expected):.1%} {'below' if expected > 0 else 'above'}."
-        )
+        side = "below" if expected > 0 else "above"
+        words += f" Corrected for having been selected, expect {abs(expected):.1%} {side}."
+    members = board[board["in_confidence_set"].eq(True) & board["execution_time_seconds"].notna()]
+    if not members.empty:
+        cheapest = members.sort_values("execution_time_seconds").iloc[0]
+        spent, own = cheapest["execution_time_seconds"], best["execution_time_seconds"]
+        if cheapest["model_name"] != best["model_name"] and spent < own:
+            words += f" {cheapest['model_name']} may be as good and takes {spent:,.1f} s instead of {own:,.1f}."
     return words
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.errors import ExperimentsError, first_line
 from experiments.services.ledger import connect, ledger_folder
 from experiments.services.provenance import capture, check_settings
+from experiments.services.recorder import KEYS
 from experiments.storage import catalog
 from experiments.storage import engine as engines
 from experiments.storage.spark import OLDEST_JAVA, java_version
@@ -87,7 +88,7 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     if len(missing) == len(names("tables")):
         return [_place_for(folder)]
     if missing:
-        older = catalog.VERSIONS in missing and catalog.is_ledger_folder(schema)
+        older = not KEYS.keys() & {*missing}  # all that was recorded is there
         why = (
             "it was made by an older version; the next command brings it up to date"
             if older

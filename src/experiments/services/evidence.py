@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from experiments.definitions import BASELINE
-from experiments.errors import InvalidInputError
+from experiments.errors import InvalidInputError, NotFoundError
 from experiments.identity import digest
 from experiments.services.losses import METRICS, losses_of, metrics_of, read_windows
 from experiments.services.progress import progress_bar
@@ -137,7 +137,28 @@ def candidates(engine: Engine, commodity: str, *, as_of: dt.datetime | None = No
     return found
 
 
-def recency(of: Candidates) -> tuple[bool, dt.date, dt.datetime]:
+def of_one_backtest(
+    engine: Engine, commodity: str, backtest_id: str | None, as_of: dt.datetime | None
+) -> list[Candidates]:
+    """The candidates of one backtest, series by series: by default of the backtest on the latest data.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing of it was known by then.
+    """
+    found = candidates(engine, commodity, as_of=as_of)
+    if backtest_id is None and found:
+        backtest_id = max(found, key=_recency).backtest_id
+    found = [one for one in found if one.backtest_id == backtest_id]
+    if not found:
+        when = "yet" if as_of is None else f"by {as_of:%Y-%m-%d %H:%M} UTC: ask for a later day"
+        msg = f"no evaluation of {commodity} was finished {when}."
+        raise NotFoundError(msg)
+    return found
+
+
+def _recency(of: Candidates) -> tuple[bool, dt.date, dt.datetime]:
     """How late the data of a backtest are, then how late it was evaluated."""
     as_of = of.runs["data_as_of"].dropna()
     return len(as_of) > 0, as_of.max() if len(as_of) else dt.date.min, of.runs["run_timestamp"].max().to_pydatetime()

@@ -115,8 +115,8 @@ class Ledger:
         InvalidInputError
             If the backtest does not reach that horizon, or `as_of` is no date.
         """
-        metric, moment = evidence.metric_at(horizon), evidence.as_of_time(as_of)
-        found = self._candidates(commodity, backtest_id, moment)
+        metric = evidence.metric_at(horizon)
+        found = self._candidates(commodity, backtest_id, as_of)
         evidence.check_reach(found, horizon)
         evidence.refresh(self._running, found)
         families = [one.family_id(metric) for one in found]
@@ -153,7 +153,7 @@ class Ledger:
         """
         from experiments.services.comparison import compare_models
 
-        found = self._candidates(commodity, backtest_id, evidence.as_of_time(as_of))
+        found = self._candidates(commodity, backtest_id, as_of)
         return [one for of in found for one in compare_models(self._running, of, models)]
 
     def evolution(self, model_name: str, commodity: str | None = None) -> Evolution:
@@ -254,27 +254,6 @@ class Ledger:
         """The commodities in the ledger."""
         return [str(name) for name in self._select("commodities")["commodity"]]
 
-    def only_commodity(self, commodity: str | None = None) -> str:
-        """The commodity named, else the only one there is.
-
-        Raises
-        ------
-        NotFoundError
-            If none is named and the ledger is empty.
-        InvalidInputError
-            If none is named and there are several.
-        """
-        if commodity is not None:
-            return check_commodity(commodity)
-        known = self.commodities()
-        if len(known) > 1:
-            msg = f"the ledger has several commodities: name one of {', '.join(known)}."
-            raise InvalidInputError(msg)
-        if not known:
-            msg = "the ledger is empty: run 'experiments demo', or 'experiments backtest' on your own prices."
-            raise NotFoundError(msg)
-        return known[0]
-
     def grid_origins(self, commodity: str, frequency: str, step_size: int) -> list[tuple[dt.date, str | None, dt.date]]:
         """The grids a commodity's windows lie on, as `science.grid.find_grid` takes them."""
         found = self._select("grid_origin", commodity=commodity, frequency=frequency, step_size=step_size)
@@ -311,23 +290,17 @@ class Ledger:
         return table.select(self._running, name, **parameters)
 
     def _candidates(
-        self, commodity: str, backtest_id: str | None, as_of: dt.datetime | None = None
+        self, commodity: str, backtest_id: str | None, as_of: dt.date | str | None
     ) -> list[evidence.Candidates]:
         """The evaluations of one backtest known at a time, series by series: by default of that on the latest data."""
+        moment = evidence.as_of_time(as_of)
         known = self.backtests(commodity)
         if known.empty:
             msg = f"{commodity} has no backtest yet, only reported figures: run one with experiments.backtest."
             raise NotFoundError(msg)
         if backtest_id is not None and backtest_id not in set(known["backtest_id"]):
             raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"])
-        found = evidence.candidates(self._running, commodity, as_of=as_of)
-        if backtest_id is None and found:
-            backtest_id = max(found, key=evidence.recency).backtest_id
-        found = [one for one in found if one.backtest_id == backtest_id]
-        if not found:
-            msg = f"no evaluation of {commodity} was finished by {as_of:%Y-%m-%d %H:%M} UTC: ask for a later day."
-            raise NotFoundError(msg)
-        return found
+        return evidence.of_one_backtest(self._running, commodity, backtest_id, moment)
 
     def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
         """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""
