@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from experiments.services.ledger import connect
-from made import put_losses
+from made import backtest_row, put, put_losses, run_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,35 @@ class TestLeaderboard:
         before = sorted(file for file in filled.rglob("*") if file.is_file())
         run("leaderboard", "--path", filled)
         assert sorted(file for file in filled.rglob("*") if file.is_file()) == before
+
+    def test_what_only_some_can_answer(self, run: Run, tmp_path: Path) -> None:
+        with connect(tmp_path) as ledger:
+            for commodity in ("Coffee", "Tea"):
+                put_losses(ledger, commodity, {"naive": NAIVE, "good": GOOD}, naive=NAIVE)
+            put(ledger, "backtests", backtest_row(backtest_id="short", commodity="Sugar", horizon=5))
+            short = {"backtest_id": "short", "commodity": "Sugar", "unique_id": "Sugar", "forecast_horizon_days": 5}
+            put(ledger, "model_runs", run_row(model_name="naive", **short))
+        done = run("leaderboard", "--path", tmp_path, "--horizon", 14)
+        assert done.code == 0
+        assert done.out.count("Use good for") == 2
+        assert done.err == "note: horizon is 14: the windows of this backtest of Sugar have 5 steps.\n"
+        alone = run("leaderboard", "--path", tmp_path, "--horizon", 14, "--commodity", "Sugar")
+        assert (alone.code, alone.out) == (1, "")
+
+    def test_another_backtest_is_said_and_can_be_asked_for(self, run: Run, tmp_path: Path) -> None:
+        with connect(tmp_path) as ledger:
+            put_losses(ledger, "Coffee", {"naive": NAIVE, "good": GOOD}, naive=NAIVE)
+            other = {"backtest_id": "other", "data_as_of": dt.date(2025, 1, 3)}
+            put(ledger, "backtests", backtest_row(backtest_id="other", train_size=None))
+            put(ledger, "model_runs", run_row(model_name="naive", **other))
+        done = run("leaderboard", "--path", tmp_path)
+        assert (
+            "Another backtest: 1 evaluation of 14 trading days ahead, step 14, trained on all before, "
+            "data to 2025-01-03: --backtest other\n"
+        ) in done.out
+        asked = run("leaderboard", "--path", tmp_path, "--backtest", "other", "--json").json
+        assert {row["backtest_id"] for row in asked} == {"other"}
+        assert run("leaderboard", "--path", tmp_path, "--backtest", "othr").code == 1
 
 
 class TestCompare:

@@ -264,6 +264,11 @@ class TestAgain:
         data = prices(150 + 14)
         run(ledger, data.head(150))
         board = run(ledger, data, models=["naive"]).leaderboard
+        again = run(ledger, data.head(150))
+        assert (
+            again.notes[-1]
+            == f"the ledger has evaluations on data up to {board['data_as_of'].max()}: the leaderboard is of those"
+        )
         assert dict(zip(board["model_name"], board["verdict"], strict=True)) == {
             "naive": "the baseline",
             "random_walk_drift": "not compared",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +106,30 @@ def test_naive_that_nobody_logged_can_be_named(ledger: Ledger) -> None:
     put_losses(ledger, "Coffee", {"good": GOOD}, naive=NAIVE)
     (pair,) = ledger.compare(["good", "naive"], "Coffee")[0].pairs
     assert pair.pvalue == pytest.approx(diebold_mariano(GOOD, NAIVE).pvalue)
+
+
+def test_a_copy_up_to_float32_is_no_other_model(ledger: Ledger) -> None:
+    copy = [a + 1e-6 * (-1) ** n for n, a in enumerate(GOOD)]
+    put_losses(ledger, "Coffee", {"good": GOOD, "copy": copy}, naive=NAIVE)
+    (pair,) = ledger.compare(["good", "copy"], "Coffee")[0].pairs
+    assert (pair.pvalue, pair.difference) == (None, 0.0)
+
+
+def test_models_of_older_data_are_compared_on_their_own_windows(ledger: Ledger) -> None:
+    put_losses(ledger, "Coffee", {"good": GOOD, "once": ONCE}, naive=NAIVE)
+    later = dt.date(2024, 1, 1)
+    put_losses(
+        ledger,
+        "Coffee",
+        {"newer": GOOD},
+        naive=NAIVE,
+        first=later,
+        changes={"newer": {"data_as_of": dt.date(2026, 1, 1)}},
+    )
+    assert len(ledger.compare(["good", "once"], "Coffee")[0].losses) == N
+    assert ledger.leaderboard("Coffee").set_index("model_name")["evidence_note"]["good"] == (
+        "evaluated on older data: none of these windows"
+    )
 
 
 class TestPlots:

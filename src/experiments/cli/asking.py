@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.errors import InvalidInputError, NotFoundError
+import click
+
+from experiments.errors import ExperimentsError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from experiments.services.answers import Choice
@@ -53,7 +55,26 @@ def only_one(ledger: Ledger, commodity: str | None) -> str:
 
 
 def choices_of(ledger: Ledger, commodity: str | None, **how: Any) -> list[Choice]:
-    """The choices for every series asked about."""
+    """The choices for every series asked about.
+
+    Of several commodities those that have no answer are named on standard error, and the others answered.
+
+    Raises
+    ------
+    ExperimentsError
+        If none has an answer: why the first has none.
+    """
     from experiments.services.answers import choices
 
-    return [choice for name in asked(ledger, commodity) for choice in choices(ledger, name, **how)]
+    found: list[Choice] = []
+    without: dict[str, ExperimentsError] = {}
+    for name in asked(ledger, commodity):
+        try:
+            found += choices(ledger, name, **how)
+        except (InvalidInputError, NotFoundError) as error:
+            without[name] = error
+    if not found:
+        raise next(iter(without.values()))
+    for why in without.values():
+        click.echo(f"note: {why}", err=True)
+    return found

@@ -20,6 +20,7 @@ def print_leaderboard(board: pd.DataFrame) -> None:
     first = board.iloc[0]
     horizon, step = int(first["forecast_horizon_days"]), step_name(first["frequency"])
     at = _STEPS.get(first["metric"])
+    steps = ", ".join(str(ahead) for ahead in _STEPS.values() if ahead <= horizon)
     for _, rows in board.groupby("unique_id"):
         first = rows.iloc[0]
         series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
@@ -33,12 +34,24 @@ def print_leaderboard(board: pd.DataFrame) -> None:
         render.table(*accuracy_table(rows))
     click.echo(
         "MAE: mean absolute error on the windows all share. vs naive, vs leader: difference of the errors in percent "
-        "of naive's, negative is better. p: Diebold-Mariano, two-sided; Holm: corrected for "
-        f"{counted(int(first['n_tested']), 'model')}. set: may still be the best (model confidence set). won: share of "
-        "windows with a smaller error than naive's.\n"
-        f"MAE 1, 7, 14: at that {step}, on the model's own windows. direction: share of steps to the right side of the "
+        "of naive's, negative is better. p: Diebold-Mariano, two-sided; Holm: corrected for the models tested. "
+        "set: may still be the best (model confidence set). won: share of windows with a smaller error than naive's, "
+        "ties half.\n"
+        f"MAE {steps}: at that {step}, on the model's own windows. direction: share of steps to the right side of the "
         "last price."
     )
+
+
+def print_others(board: pd.DataFrame, known: pd.DataFrame) -> None:
+    """The other backtests of the commodity, if there are any: their models are compared among themselves."""
+    others = known[~known["backtest_id"].isin(board["backtest_id"])]
+    for other in others.to_dict("records"):
+        train = "all before" if other["train_size"] != other["train_size"] else f"{int(other['train_size']):,}"
+        click.echo(
+            f"Another backtest: {counted(int(other['n_evaluations']), 'evaluation')} of "
+            f"{counted(int(other['horizon']), step_name(other['frequency']))} ahead, step {int(other['step_size'])}, "
+            f"trained on {train}, data to {other['data_as_of']}: --backtest {other['backtest_id']}"
+        )
 
 
 def evidence_table(board: pd.DataFrame) -> tuple[pd.DataFrame, render.Columns]:

@@ -11,7 +11,7 @@ import click
 from experiments.cli import FAILED, INTERRUPTED, READER_LEFT, render
 from experiments.cli.asking import choices_of, open_ledger
 from experiments.cli.backtests import backtest_source, demo, told
-from experiments.cli.boards import print_leaderboard
+from experiments.cli.boards import print_leaderboard, print_others
 from experiments.cli.comparisons import compare
 from experiments.cli.evolution import evolution
 from experiments.cli.jobs import job
@@ -125,6 +125,7 @@ def best(commodity: str | None, path: str, engine: str | None, as_json: bool) ->
 @cli.command()
 @commodity_option
 @click.option("--horizon", type=int, help="Compare the errors at step 1, 7 or 14. [default: the mean over all steps]")
+@click.option("--backtest", "backtest_id", metavar="ID", help="Which backtest. [default: that on the latest data]")
 @click.option("--as-of", help="What was known at the end of this day, or at this time (UTC).")
 @plot_option("the differences to naive, and accuracy against cost")
 @ledger_options
@@ -132,6 +133,7 @@ def best(commodity: str | None, path: str, engine: str | None, as_json: bool) ->
 def leaderboard(  # noqa: PLR0913, PLR0917  a parameter an option
     commodity: str | None,
     horizon: int | None,
+    backtest_id: str | None,
     as_of: str | None,
     plot: str | None,
     path: str,
@@ -150,7 +152,8 @@ def leaderboard(  # noqa: PLR0913, PLR0917  a parameter an option
 
     target = None if plot is None else check_target(plot)
     with open_ledger(path, engine) as ledger:
-        choices = choices_of(ledger, commodity, horizon=horizon, as_of=as_of)
+        choices = choices_of(ledger, commodity, backtest_id=backtest_id, horizon=horizon, as_of=as_of)
+        others = {name: ledger.backtests(name) for name in {choice.commodity for choice in choices}}
     boards = [choice.leaderboard for choice in choices if choice.leaderboard is not None]
     if target is not None and boards:
         plot_leaderboard(boards, target)
@@ -161,6 +164,7 @@ def leaderboard(  # noqa: PLR0913, PLR0917  a parameter an option
     for choice in choices:
         if choice.leaderboard is not None:
             print_leaderboard(choice.leaderboard)
+            print_others(choice.leaderboard, others[choice.commodity])
         click.echo(f"{choice.reason}\n")
     if target is not None and boards:
         click.echo(f"Drawn in {target}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import BASELINE, counted, pvalue_in_words, step_name
 from experiments.errors import InvalidInputError, unknown
-from experiments.science.evidence.family import BETTER, EQUAL, NOT_COMPARED, TOO_LITTLE
+from experiments.science.evidence.family import BETTER, EQUAL, NOT_COMPARED, SAME_AS_NAIVE, TOO_LITTLE
 from experiments.services.losses import METRICS
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
         others = board[board["model_name"] != BASELINE]
         told = board if others.empty else others  # naive's own note explains nothing beside those of others
         notes = sorted({str(note) for note in told["evidence_note"].dropna()}) or ["there is none but naive"]
+        if notes == [SAME_AS_NAIVE]:
+            return f"No model differs from naive on {commodity}: use naive."
         return f"Not enough evidence on {commodity}: use naive. No model could be tested: {'; '.join(notes)}."
     words = f"No model beats naive on {commodity}: use naive. "
     on = f"Of {counted(len(tested), 'model')} tested on {counted(int(tested['n_shared'].iloc[0]), 'window')}"
@@ -170,10 +172,10 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     if contenders.empty:
         return f"{words}{on}, none has a smaller error than naive {_where(tested.iloc[0])}."
     first = contenders.iloc[0]
-    words += (
-        f"{on} the nearest is {first['model_name']}, {first['skill']:.1%} below naive "
-        f"({pvalue_in_words(first['dm_pvalue'])}, {pvalue_in_words(first['dm_pvalue_holm'])} after Holm's correction)"
-    )
+    pvalues = pvalue_in_words(first["dm_pvalue"])
+    if len(tested) > 1:
+        pvalues += f", {pvalue_in_words(first['dm_pvalue_holm'])} after Holm's correction"
+    words += f"{on} the nearest is {first['model_name']}, {first['skill']:.1%} below naive ({pvalues})"
     if _is_known(first["windows_to_tell"]):
         needed = int(first["windows_to_tell"])
         words += f"; if that difference is real, about {needed:,} windows would tell"
@@ -186,7 +188,7 @@ def _how_long(row: pd.Series[Any], more: int) -> str:
     if days is None or more <= 0:
         return ""
     months = more * int(row["step_size"]) * days / 30.44
-    return f", {months:.0f} months more" if months < 24 else f", {months / 12:,.0f} years more"  # noqa: PLR2004
+    return f", {months:.0f} months more" if months < 24 else f", {months / 12:,.1f} years more"  # noqa: PLR2004
 
 
 def _where(row: pd.Series[Any]) -> str:

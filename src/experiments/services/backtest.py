@@ -171,10 +171,14 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
             config |= {"data_version": data_version, "data_notes": "; ".join(told) or None}
             plans.append(_Plan(variant=variant, series=seen, positions=positions, config=config))
     ids, n_fits = _walk(plans, definition, ledger, seed=seed, progress=progress)
+    board = ledger.leaderboard(commodity, definition.backtest_id)
+    latest = board["data_as_of"].dropna().max()
+    if latest > max(plan.config["data_as_of"] for plan in plans):
+        notes.append(f"the ledger has evaluations on data up to {latest}: the leaderboard is of those")
     return BacktestResult(
         definition=definition,
         experiment_ids=ids,
-        leaderboard=ledger.leaderboard(commodity, definition.backtest_id),
+        leaderboard=board,
         n_fits=n_fits,
         n_reused=len(plans) * definition.n_windows - n_fits,
         seconds=time.perf_counter() - started,

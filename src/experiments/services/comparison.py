@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from experiments.definitions import BASELINE, SIGNIFICANCE_LEVEL
@@ -98,14 +98,20 @@ def compare_models(engine: Engine, of: Candidates, models: Sequence[str]) -> lis
         if model not in ids:
             raise unknown(f"model of the backtest of {of.unique_id}", model, ids)
     names = {ids[model]: model for model in models}
-    windows = read_windows(engine, of.commodity, of.horizon, sorted({*filter(None, names), *of.latest}))
-    return [_compared(of, metric, windows, names) for metric in metrics_of(of.horizon)]
+    # the windows are those of the latest of the named, whatever others were evaluated on
+    named = replace(of, runs=of.runs[of.runs["experiment_id"].isin([*names])])
+    windows = read_windows(engine, of.commodity, of.horizon, [*named.runs["experiment_id"]])
+    return [_compared(named, metric, windows, names) for metric in metrics_of(of.horizon)]
 
 
 def _compared(of: Candidates, metric: str, windows: pd.DataFrame, names: Mapping[str | None, str]) -> Comparison:
-    logged = [experiment_id for experiment_id in names if experiment_id is not None]
     found = losses_of(
-        windows, metric, horizon=of.horizon, step_size=of.step_size, experiment_ids=logged, latest=of.latest
+        windows,
+        metric,
+        horizon=of.horizon,
+        step_size=of.step_size,
+        experiment_ids=[experiment_id for experiment_id in names if experiment_id is not None],
+        latest=of.latest,
     )
     shared = found.models.assign(**{BASELINE: found.naive}) if None in names else found.models
     shared = shared.rename(columns=names)[[*names.values()]].dropna()
@@ -118,5 +124,5 @@ def _compared(of: Candidates, metric: str, windows: pd.DataFrame, names: Mapping
         n_windows=len(found.models),
         naive_loss=float(found.naive.loc[shared.index].mean()),
         overlap=found.overlap,
-        pairs=compare_pairs(shared, overlap=found.overlap),
+        pairs=compare_pairs(shared, overlap=found.overlap, level=found.level),
     )

@@ -10,8 +10,8 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from experiments.definitions import BASELINE
-from experiments.errors import InvalidInputError, NotFoundError
+from experiments.definitions import BASELINE, counted
+from experiments.errors import EngineError, InvalidInputError, NotFoundError
 from experiments.identity import digest
 from experiments.services.losses import METRICS, losses_of, metrics_of, read_windows
 from experiments.services.progress import progress_bar
@@ -214,8 +214,15 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
             for table, own in _family_rows(family_id, one, metric, windows[place]).items():
                 rows[table] += own
             advance(f"{one.unique_id} {metric}")
-    for table, key in KEYS.items():
-        merge_new(engine, table, rows[table], key=key, pins=("commodity",))
+    try:
+        for table, key in KEYS.items():
+            merge_new(engine, table, rows[table], key=key, pins=("commodity",))
+    except EngineError as error:
+        msg = (
+            f"{counted(len(missing), 'comparison')} of {commodity} are not recorded yet: run 'experiments job refresh' "
+            f"where the ledger can be written. Here, {error}"
+        )
+        raise EngineError(msg) from error
     return len(rows["families"])
 
 
@@ -292,7 +299,7 @@ def _standing_row(one: Standing, of: Candidates, variants: Mapping[str, Row], lo
     revised = {of.labels[name]: count for name, count in losses.revised.items()}.get(one.model)
     notes = [one.note] if one.note else []
     if one.place is None and variants[one.model]["experiment_id"] not in of.latest:
-        notes.insert(0, "evaluated on older data")
+        notes = [f"evaluated on older data: {one.note if one.n_windows else 'none of these windows'}"]
     if revised:
         notes.append(f"{revised} windows left out whose actuals were others than now")
     return {

@@ -262,3 +262,13 @@ class TestPairs:
         assert (other.model, other.other, other.difference) == (pair.other, pair.model, -pair.difference)
         assert (other.lower, other.upper) == (-pair.upper, -pair.lower)
         assert other.win_share == pytest.approx(1 - pair.win_share)
+
+    def test_a_copy_up_to_rounding_at_the_level_of_the_series_is_the_same(self) -> None:
+        losses = losses_of(a=(0.9, 0.5))
+        losses["float32"] = losses["a"] + 1e-6 * np.random.default_rng(3).normal(size=N)
+        (pair,) = compare_pairs(losses[["a", "float32"]], level=100.0)
+        assert (pair.pvalue, pair.difference, pair.win_share) == (None, 0.0, 0.5)
+        (raw,) = compare_pairs(losses[["a", "float32"]])
+        assert raw.difference != 0
+        found = compare_family(losses, baseline="naive", level=100.0)
+        assert {pair.pvalue for pair in found.pairs if "naive" not in (pair.model, pair.other)} == {None}

@@ -198,8 +198,9 @@ def compare_family(
     compared = has.sum(axis=0) >= COVERAGE * len(values) if len(values) else np.zeros(len(labels), dtype=bool)
     compared[labels.index(baseline)] = True  # the others are told by it
     shared = has[:, compared].all(axis=1)
-    columns = {label: values[shared, position] for position, label in enumerate(labels) if compared[position]}
-    columns = _snapped(columns, baseline, level)
+    # naive first: whatever is a copy of it is snapped to it
+    positions = sorted(np.flatnonzero(compared), key=lambda position: labels[position] != baseline)
+    columns = _snapped({labels[position]: values[shared, position] for position in positions}, level)
     n = int(shared.sum())
     ranked = sorted(columns, key=lambda label: (columns[label].mean() if n else 0.0, label != baseline, label))
     matrix = np.column_stack([columns[label] for label in ranked])
@@ -254,14 +255,16 @@ def compare_family(
     )
 
 
-def _snapped(columns: dict[str, Floats], baseline: str, level: float) -> dict[str, Floats]:
-    """Losses, those of a copy of naive made equal to naive's: rounding is no difference."""
-    naive = columns[baseline]
-    size = max(level, float(np.abs(naive).mean()) if naive.size else 0.0)
-    same = {
-        label: bool(np.all(np.abs(losses - naive) <= EQUALITY_TOLERANCE * size)) for label, losses in columns.items()
-    }
-    return {label: naive if same[label] else losses for label, losses in columns.items()}
+def _snapped(columns: dict[str, Floats], level: float) -> dict[str, Floats]:
+    """Losses, those of a copy made equal to those of the first it is a copy of: rounding is no difference."""
+    distinct: list[Floats] = []
+    snapped = {}
+    for label, losses in columns.items():
+        size = EQUALITY_TOLERANCE * max(level, float(np.abs(losses).mean()) if losses.size else 0.0)
+        same = [first for first in distinct if np.all(np.abs(losses - first) <= size)]
+        snapped[label] = same[0] if same else losses
+        distinct += [] if same else [losses]
+    return snapped
 
 
 def _pairs(
@@ -300,15 +303,15 @@ def compare_two(a: Floats, b: Floats, *, names: tuple[str, str], overlap: int) -
     return pair, test
 
 
-def compare_pairs(losses: pd.DataFrame, *, overlap: int = 1) -> tuple[Pair, ...]:
+def compare_pairs(losses: pd.DataFrame, *, overlap: int = 1, level: float = 0.0) -> tuple[Pair, ...]:
     """Compare every two models, the one that comes first with the other, p-values adjusted for all of them.
 
     Parameters
     ----------
     losses : DataFrame [W, M]
         A row a window in order of time, a column a model; complete.
-    overlap : int
-        Windows that one loss reaches into, see `diebold_mariano`.
+    overlap, level
+        As in `compare_family`.
 
     Raises
     ------
@@ -322,7 +325,7 @@ def compare_pairs(losses: pd.DataFrame, *, overlap: int = 1) -> tuple[Pair, ...]
     >>> [(pair.model, pair.other, round(pair.difference, 3)) for pair in compare_pairs(losses)]
     [('a', 'b', 1.033)]
     """
-    columns = {str(name): losses[name].to_numpy(dtype=np.float64) for name in losses.columns}
+    columns = _snapped({str(name): losses[name].to_numpy(dtype=np.float64) for name in losses.columns}, level)
     return tuple(
         _adjusted(
             [
