@@ -128,7 +128,8 @@ def in_words(row: pd.Series[Any]) -> str:
         return verdict
     if _is_known(row["windows_to_tell"]):
         needed = int(row["windows_to_tell"])
-        return f"{verdict}: {needed:,} windows would tell{_how_long(row, needed - int(row['n_shared']))}"
+        wait = _how_long(row, needed - int(row["n_shared"]))
+        return f"{verdict}: {needed:,} windows would tell" + (f" (+{wait})" if wait else "")
     if _is_known(row["dm_pvalue"]):
         return f"{verdict}: too alike for any number of windows to tell"
     return f"{verdict}: {row['evidence_note']}"
@@ -178,8 +179,9 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     words += f"{on} the nearest is {first['model_name']}, {first['skill']:.1%} below naive ({pvalues})"
     if _is_known(first["windows_to_tell"]):
         needed = int(first["windows_to_tell"])
+        wait = _how_long(first, needed - int(first["n_shared"]))
         words += f"; if that difference is real, about {needed:,} windows would tell"
-        words += _how_long(first, needed - int(first["n_shared"]))
+        words += f", {wait} more" if wait else ""
     return words + "."
 
 
@@ -188,7 +190,7 @@ def _how_long(row: pd.Series[Any], more: int) -> str:
     if days is None or more <= 0:
         return ""
     months = more * int(row["step_size"]) * days / 30.44
-    return f", {months:.0f} months more" if months < 24 else f", {months / 12:,.1f} years more"  # noqa: PLR2004
+    return f"{months:.0f} months" if months < 24 else f"{months / 12:,.1f} years"  # noqa: PLR2004  two years
 
 
 def _where(row: pd.Series[Any]) -> str:
