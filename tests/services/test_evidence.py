@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import backtest, choose
-from experiments.errors import InvalidInputError, NotFoundError
+from experiments.errors import EngineError, InvalidInputError, NotFoundError
 from experiments.science.evidence.diebold_mariano import diebold_mariano
 from experiments.science.evidence.multiplicity import holm
 from experiments.services.answers import in_words
@@ -308,6 +308,25 @@ class TestRefresh:
         assert ledger.refresh() == 4
         assert counts(ledger)["standings"] == 8
         assert len(ledger.sql("select * from leaderboard")) == 2
+
+    def test_who_may_not_write_is_told_what_to_run(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        from experiments.services import evidence
+
+        def refused(*_: Any, **__: Any) -> int:
+            msg = "PERMISSION_DENIED: no MODIFY on families\nand a long trace"
+            raise RuntimeError(msg)
+
+        put_losses(ledger, "Coffee", {"naive": NAIVE, "better": BETTER}, naive=NAIVE)
+        with monkeypatch.context() as patched:
+            patched.setattr(evidence, "merge_new", refused)
+            with pytest.raises(EngineError, match=r"4 comparisons of Coffee .*'experiments job refresh'.* no MODIFY"):
+                ledger.leaderboard("Coffee")
+            with pytest.raises(EngineError, match="4 comparisons"):
+                ledger.refresh()
+        ledger.refresh()
+        with monkeypatch.context() as patched:
+            patched.setattr(evidence, "merge_new", refused)
+            assert len(ledger.leaderboard("Coffee")) == 2, "what is recorded needs no writing"
 
     def test_the_hook_is_followed_by_whoever_asks(self, ledger: Ledger) -> None:
         for window in windows(12):

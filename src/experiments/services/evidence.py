@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from experiments.definitions import BASELINE, counted
-from experiments.errors import EngineError, InvalidInputError, NotFoundError
+from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
 from experiments.identity import digest
 from experiments.services.losses import METRICS, losses_of, metrics_of, read_windows
 from experiments.services.progress import progress_bar
@@ -204,6 +204,8 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
     wanted = {one.family_id(metric): (one, metric) for one in found for metric in metrics_of(one.horizon)}
     known = set(select_among(engine, "known_families", "family_id", [*wanted], commodity=commodity)["family_id"])
     missing = {family_id: what for family_id, what in wanted.items() if family_id not in known}
+    if not missing:
+        return 0
     rows: dict[str, list[Row]] = {table: [] for table in KEYS}
     windows: dict[tuple[str, str], pd.DataFrame] = {}
     with progress_bar("comparing", total=len(missing), enabled=True) as advance:
@@ -217,10 +219,10 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
     try:
         for table, key in KEYS.items():
             merge_new(engine, table, rows[table], key=key, pins=("commodity",))
-    except EngineError as error:
+    except Exception as error:  # the engine's own: whoever asks may not be allowed to write
         msg = (
-            f"{counted(len(missing), 'comparison')} of {commodity} are not recorded yet: run 'experiments job refresh' "
-            f"where the ledger can be written. Here, {error}"
+            f"{counted(len(missing), 'comparison')} of {commodity} are not recorded yet and cannot be recorded here: "
+            f"run 'experiments job refresh' where the ledger can be written. {first_line(error)}"
         )
         raise EngineError(msg) from error
     return len(rows["families"])

@@ -186,14 +186,7 @@ def compare_family(
     >>> [(one.model, one.verdict) for one in family.standings]
     [('drift', 'better than naive'), ('naive', 'the baseline')]
     """
-    labels = [str(label) for label in losses.columns]
-    if baseline not in labels or len(set(labels)) < len(labels):
-        msg = f"losses has the columns {labels}: accepted are one for each model and one for the baseline {baseline!r}."
-        raise InvalidInputError(msg)
-    values = losses.to_numpy(dtype=np.float64)
-    if np.isinf(values).any():
-        msg = f"losses of {labels[int(np.isinf(values).any(axis=0).argmax())]} are infinite: accepted are numbers, NaN."
-        raise InvalidInputError(msg)
+    labels, values = _checked(losses, baseline)
     has = ~np.isnan(values)
     compared = has.sum(axis=0) >= COVERAGE * len(values) if len(values) else np.zeros(len(labels), dtype=bool)
     compared[labels.index(baseline)] = True  # the others are told by it
@@ -236,13 +229,10 @@ def compare_family(
                 ),
             )
         )
-    for position in map(int, np.flatnonzero(~compared)):
-        count = int(has[:, position].sum())
-        note = f"{count} of {len(values)} windows: {COVERAGE:.0%} are needed to compare on shared ones"
-        note = note if count else NO_WINDOW
-        standings.append(Standing(model=labels[position], n_windows=count, verdict=NOT_COMPARED, note=note))
+    counts = {labels[position]: int(has[:, position].sum()) for position in np.flatnonzero(~compared)}
+    standings += [_left_out(label, count, len(values)) for label, count in counts.items()]
     return Family(
-        windows=losses.index[shared],
+        windows=losses.index[np.flatnonzero(shared)],
         n_windows=len(values),
         overlap=overlap,
         baseline=baseline,
@@ -253,6 +243,25 @@ def compare_family(
         confidence_set=confidence,
         selected=selected_loss(matrix, overlap=overlap, reps=reps, seed=seed),
     )
+
+
+def _checked(losses: pd.DataFrame, baseline: str) -> tuple[list[str], Floats]:
+    """Names of the models, and their losses."""
+    labels = [str(label) for label in losses.columns]
+    if baseline not in labels or len(set(labels)) < len(labels):
+        msg = f"losses has the columns {labels}: accepted are one for each model and one for the baseline {baseline!r}."
+        raise InvalidInputError(msg)
+    values = losses.to_numpy(dtype=np.float64)
+    if np.isinf(values).any():
+        msg = f"losses of {labels[int(np.isinf(values).any(axis=0).argmax())]} are infinite: accepted are numbers, NaN."
+        raise InvalidInputError(msg)
+    return labels, values
+
+
+def _left_out(label: str, count: int, n_windows: int) -> Standing:
+    """A model with too few of the windows."""
+    note = f"{count} of {n_windows} windows: {COVERAGE:.0%} are needed to compare on shared ones"
+    return Standing(model=label, n_windows=count, verdict=NOT_COMPARED, note=note if count else NO_WINDOW)
 
 
 def _snapped(columns: dict[str, Floats], level: float) -> dict[str, Floats]:
