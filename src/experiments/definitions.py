@@ -8,6 +8,7 @@ import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 from experiments.errors import InvalidInputError
@@ -29,6 +30,12 @@ BASELINE = "naive"
 
 SIGNIFICANCE_LEVEL = 0.05
 """Of every test: a difference is called one where luck alone would show as much less often."""
+
+EQUALITY_TOLERANCE = 1e-6
+"""Two numbers are equal within this share of the mean absolute level: of the series, of losses where only they are."""
+
+METRICS = {"mae_path": None, "mae_1day": 1, "mae_7day": 7, "mae_14day": 14}
+"""Losses that models are compared by, and the step each is taken at; None for the mean over all steps."""
 
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new rows never share a backtest."""
@@ -58,6 +65,28 @@ def counted(count: int, noun: str) -> str:
     ('1 window', '40 windows')
     """
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def known(value: Any) -> Any:
+    """None for NULL, which pandas has as NaN where a column holds numbers.
+
+    Examples
+    --------
+    >>> known(float("nan")), known(None), known(0.0)
+    (None, None, 0.0)
+    """
+    return None if value is None or value != value else value  # noqa: PLR0124  NaN
+
+
+def series_name(commodity: str, unique_id: str) -> str:
+    """What people call a series: its commodity, with its own name where that is another.
+
+    Examples
+    --------
+    >>> series_name("Coffee", "Coffee"), series_name("Coffee", "Santos")
+    ('Coffee', 'Coffee Santos')
+    """
+    return commodity if unique_id == commodity else f"{commodity} {unique_id}"
 
 
 def pvalue_in_words(pvalue: float) -> str:

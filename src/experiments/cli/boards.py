@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from experiments.cli import render
-from experiments.definitions import BASELINE, counted, step_name
+from experiments.definitions import BASELINE, METRICS, counted, known, series_name, step_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STEPS = {"mae_1day": 1, "mae_7day": 7, "mae_14day": 14}
+_STEPS = {metric: step for metric, step in METRICS.items() if step is not None}
 
 
 def print_leaderboard(board: pd.DataFrame) -> None:
@@ -23,13 +23,13 @@ def print_leaderboard(board: pd.DataFrame) -> None:
     steps = ", ".join(str(ahead) for ahead in _STEPS.values() if ahead <= horizon)
     for _, rows in board.groupby("unique_id"):
         first = rows.iloc[0]
-        series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
+        name = series_name(first["commodity"], first["unique_id"])
         whole = (rows["n_windows"].dropna() == first["n_shared"]).all()
         windows = (
             f"{counted(int(first['n_shared']), 'window' if whole else 'shared window')} of {counted(horizon, step)}"
         )
         last, over = rows["data_as_of"].dropna().max(), "" if at is None else f", errors at step {at}"
-        click.echo(f"{first['commodity']}{series}: {counted(len(rows), 'model')}, {windows}, the last to {last}{over}")
+        click.echo(f"{name}: {counted(len(rows), 'model')}, {windows}, the last to {last}{over}")
         render.table(*evidence_table(rows))
         render.table(*accuracy_table(rows))
     click.echo(
@@ -42,11 +42,11 @@ def print_leaderboard(board: pd.DataFrame) -> None:
     )
 
 
-def print_others(board: pd.DataFrame, known: pd.DataFrame) -> None:
+def print_others(board: pd.DataFrame, backtests: pd.DataFrame) -> None:
     """The other backtests of the commodity, if there are any: their models are compared among themselves."""
-    others = known[~known["backtest_id"].isin(board["backtest_id"])]
+    others = backtests[~backtests["backtest_id"].isin(board["backtest_id"])]
     for other in others.to_dict("records"):
-        train = "all before" if other["train_size"] != other["train_size"] else f"{int(other['train_size']):,}"
+        train = "all before" if known(other["train_size"]) is None else f"{int(other['train_size']):,}"
         click.echo(
             f"Another backtest: {counted(int(other['n_evaluations']), 'evaluation')} of "
             f"{counted(int(other['horizon']), step_name(other['frequency']))} ahead, step {int(other['step_size'])}, "

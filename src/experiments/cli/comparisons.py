@@ -9,7 +9,7 @@ import click
 from experiments.cli import render
 from experiments.cli.asking import only_one, open_ledger
 from experiments.cli.options import json_option, ledger_options, plot_option
-from experiments.definitions import counted
+from experiments.definitions import SIGNIFICANCE_LEVEL, counted
 
 if TYPE_CHECKING:
     from experiments.services.comparison import Comparison
@@ -107,7 +107,7 @@ def _matrix(one: Comparison) -> Any:
     cells: dict[str, dict[str, str]] = {model: dict.fromkeys(models, "") for model in models}
     for pair in one.pairs:
         share = one.share(pair.difference)
-        mark = "*" if pair.pvalue_holm is not None and pair.pvalue_holm < 0.05 else ""  # noqa: PLR2004
+        mark = "*" if pair.pvalue_holm is not None and pair.pvalue_holm < SIGNIFICANCE_LEVEL else ""
         if share is not None:
             cells[pair.other][pair.model] = f"{100 * share:+.1f} %{mark}"
             cells[pair.model][pair.other] = f"{-100 * share:+.1f} %{mark}"

@@ -12,7 +12,7 @@ import click
 from experiments.cli import render
 from experiments.cli.asking import open_ledger
 from experiments.cli.options import commodity_option, json_option, ledger_options
-from experiments.definitions import counted, step_name
+from experiments.definitions import counted, series_name, step_name
 
 if TYPE_CHECKING:
     from experiments.services.evolution import Change, Evaluated
@@ -71,9 +71,9 @@ def _print_series(name: str, evaluations: list[Evaluated]) -> None:
     import pandas as pd
 
     first = evaluations[0]
-    series = "" if first.unique_id == first.commodity else f" {first.unique_id}"
+    series = series_name(first.commodity, first.unique_id)
     click.echo(
-        f"{name} on {first.commodity}{series}: {counted(len(evaluations), 'evaluation')}, windows of "
+        f"{name} on {series}: {counted(len(evaluations), 'evaluation')}, windows of "
         f"{counted(first.horizon, step_name(first.frequency))}"
     )
     render.table(pd.DataFrame([_row(number, one) for number, one in enumerate(evaluations, 1)]), EVOLUTION)

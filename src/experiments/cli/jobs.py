@@ -9,7 +9,7 @@ import click
 
 from experiments.cli import FAILED, render
 from experiments.cli.backtests import print_notes, record
-from experiments.cli.options import json_option, ledger_options
+from experiments.cli.options import commodity_option, json_option, ledger_options, schema_options
 from experiments.definitions import counted
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def job() -> None:
     help="File that says what to backtest, one [[backtest]] a commodity.",
 )
 @ledger_options
-@click.option("--catalog", help="Catalog of the ledger's schema. [default: $EXPERIMENTS_CATALOG, else commodity]")
-@click.option("--schema", help="Schema of the ledger's tables. [default: $EXPERIMENTS_SCHEMA, else experiments]")
+@schema_options
 @json_option
 def backtest_job(
     config: str, path: str, engine: str | None, catalog: str | None, schema: str | None, as_json: bool
@@ -66,10 +65,9 @@ def backtest_job(
 
 
 @job.command("refresh")
-@click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")
+@commodity_option
 @ledger_options
-@click.option("--catalog", help="Catalog of the ledger's schema. [default: $EXPERIMENTS_CATALOG, else commodity]")
-@click.option("--schema", help="Schema of the ledger's tables. [default: $EXPERIMENTS_SCHEMA, else experiments]")
+@schema_options
 @json_option
 def refresh_job(
     commodity: str | None, path: str, engine: str | None, catalog: str | None, schema: str | None, as_json: bool

@@ -26,6 +26,17 @@ def ledger_options(command: Command) -> Command:
     return path(engine(command))
 
 
+def schema_options(command: Command) -> Command:
+    """In which schema of which catalog the tables are: what a scheduler sets."""
+    catalog = click.option(
+        "--catalog", help="Catalog of the ledger's schema. [default: $EXPERIMENTS_CATALOG, else commodity]"
+    )
+    schema = click.option(
+        "--schema", help="Schema of the ledger's tables. [default: $EXPERIMENTS_SCHEMA, else experiments]"
+    )
+    return catalog(schema(command))
+
+
 def json_option(command: Command) -> Command:
     """Whether to print JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.definitions import SIGNIFICANCE_LEVEL
+from experiments.definitions import EQUALITY_TOLERANCE, SIGNIFICANCE_LEVEL
 from experiments.errors import InvalidInputError
 from experiments.science.evidence.diebold_mariano import diebold_mariano
 from experiments.science.evidence.direction import pesaran_timmermann
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-
-EQUALITY_TOLERANCE = 1e-6
-"""Two numbers are equal within this share of the mean absolute level of the series."""
 
 
 @dataclass(frozen=True, kw_only=True)

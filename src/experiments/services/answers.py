@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import BASELINE, counted, pvalue_in_words, step_name
+from experiments.definitions import BASELINE, METRICS, counted, known, pvalue_in_words, series_name, step_name
 from experiments.errors import InvalidInputError, unknown
 from experiments.science.evidence.family import BETTER, EQUAL, NOT_COMPARED, SAME_AS_NAIVE, TOO_LITTLE
-from experiments.services.losses import METRICS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -95,7 +94,7 @@ def choose(ledger: Ledger, commodity: str, unique_id: str | None = None) -> Choi
 
 
 def _tested(board: pd.DataFrame, commodity: str, unique_id: str) -> Choice:
-    subject = commodity if unique_id == commodity else f"{commodity} {unique_id}"
+    subject = series_name(commodity, unique_id)
     winners = board[board["verdict"] == BETTER]
     return Choice(
         commodity=commodity,
@@ -126,11 +125,11 @@ def in_words(row: pd.Series[Any]) -> str:
         return f"{verdict}: {row['evidence_note']}"
     if verdict != TOO_LITTLE:
         return verdict
-    if _is_known(row["windows_to_tell"]):
+    if known(row["windows_to_tell"]) is not None:
         needed = int(row["windows_to_tell"])
         wait = _how_long(row, needed - int(row["n_shared"]))
         return f"{verdict}: {needed:,} windows would tell" + (f" (+{wait})" if wait else "")
-    if _is_known(row["dm_pvalue"]):
+    if known(row["dm_pvalue"]) is not None:
         return f"{verdict}: too alike for any number of windows to tell"
     return f"{verdict}: {row['evidence_note']}"
 
@@ -144,7 +143,7 @@ def _winner(best: pd.Series[Any], board: pd.DataFrame, commodity: str) -> str:
         f"{pvalue_in_words(best['dm_pvalue_holm'])} after Holm's correction for "
         f"{counted(int(best['n_tested']), 'model')})."
     )
-    if best["place"] == 1 and _is_known(best["leader_loss_corrected"]):
+    if best["place"] == 1 and known(best["leader_loss_corrected"]) is not None:
         expected = 1 - best["leader_loss_corrected"] / naive
         side = "below" if expected > 0 else "above"
         words += f" Corrected for having been selected, expect {abs(expected):.1%} {side}."
@@ -177,7 +176,7 @@ def _no_winner(board: pd.DataFrame, commodity: str) -> str:
     if len(tested) > 1:
         pvalues += f", {pvalue_in_words(first['dm_pvalue_holm'])} after Holm's correction"
     words += f"{on} the nearest is {first['model_name']}, {first['skill']:.1%} below naive ({pvalues})"
-    if _is_known(first["windows_to_tell"]):
+    if known(first["windows_to_tell"]) is not None:
         needed = int(first["windows_to_tell"])
         wait = _how_long(first, needed - int(first["n_shared"]))
         words += f"; if that difference is real, about {needed:,} windows would tell"
@@ -198,7 +197,3 @@ def _where(row: pd.Series[Any]) -> str:
     step = METRICS[str(row["metric"])]
     unit = step_name(str(row["frequency"]))
     return f"over {counted(int(row['forecast_horizon_days']), unit)}" if step is None else f"at {unit} {step}"
-
-
-def _is_known(value: Any) -> bool:
-    return value is not None and value == value  # noqa: PLR0124  NaN

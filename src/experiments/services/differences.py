@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.definitions import known
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -109,11 +111,6 @@ def differences(before: Row, after: Row, *, n_revised: int, n_other_data: int) -
 def same(before: Row, after: Row, names: Iterable[str]) -> bool:
     """Whether two evaluations agree in all these columns."""
     return all(_text(before[name]) == _text(after[name]) for name in names)
-
-
-def known(value: Any) -> Any:
-    """None for NULL, which pandas has as NaN where a column holds numbers."""
-    return None if value is None or value != value else value  # noqa: PLR0124  NaN
 
 
 def _text(value: Any) -> str | None:

@@ -10,10 +10,10 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from experiments.definitions import BASELINE, counted
+from experiments.definitions import BASELINE, METRICS, counted
 from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
 from experiments.identity import digest
-from experiments.services.losses import METRICS, losses_of, metrics_of, read_windows
+from experiments.services.losses import losses_of, metrics_of, read_windows
 from experiments.services.progress import progress_bar
 from experiments.services.rows import as_timestamp
 from experiments.storage.table import merge_new, select, select_among
@@ -118,7 +118,7 @@ def as_of_time(value: object) -> dt.datetime | None:
 
 
 def candidates(engine: Engine, commodity: str, *, as_of: dt.datetime | None = None) -> list[Candidates]:
-    """What there is to compare of a commodity, known now or at an earlier time; that on the latest data first."""
+    """What there is to compare of a commodity, known now or at an earlier time."""
     known = select(engine, "known_runs", commodity=commodity, as_of=None if as_of is None else as_of.isoformat())
     found = []
     for (backtest_id, unique_id), runs in known.groupby(["backtest_id", "unique_id"], sort=True):
@@ -298,9 +298,10 @@ def _family_row(family: Family, of: Candidates, metric: str, variants: Mapping[s
 def _standing_row(one: Standing, of: Candidates, variants: Mapping[str, Row], losses: Losses) -> Row:
     own = {name: getattr(one, name) for name in _STANDING}
     naive, leader = asdict(one.to_naive) if one.to_naive else {}, asdict(one.to_leader) if one.to_leader else {}
-    revised = {of.labels[name]: count for name, count in losses.revised.items()}.get(one.model)
+    experiment_id = variants[one.model]["experiment_id"]
+    revised = losses.revised.get(experiment_id)
     notes = [one.note] if one.note else []
-    if one.place is None and variants[one.model]["experiment_id"] not in of.latest:
+    if one.place is None and experiment_id not in of.latest:
         notes = [f"evaluated on older data: {one.note if one.n_windows else 'none of these windows'}"]
     if revised:
         notes.append(f"{revised} windows left out whose actuals were others than now")

@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.definitions import SIGNIFICANCE_LEVEL, check_commodity, check_text, counted, pvalue_in_words
+from experiments.definitions import (
+    EQUALITY_TOLERANCE,
+    SIGNIFICANCE_LEVEL,
+    check_commodity,
+    check_text,
+    counted,
+    known,
+    pvalue_in_words,
+)
 from experiments.errors import unknown
 from experiments.science.evidence.diebold_mariano import diebold_mariano, windows_required
 from experiments.science.evidence.multiplicity import holm
 from experiments.science.grid import observed_overlap, overlap
-from experiments.services.differences import Difference, differences, known, same
+from experiments.services.differences import Difference, differences, same
 from experiments.storage.table import select, select_among
 
 if TYPE_CHECKING:
@@ -37,9 +45,6 @@ SAME = "same forecasts"
 TOO_LITTLE = "not enough evidence"
 NOTHING_SHARED = "no shared window"
 VERDICTS = (WORSE, BETTER, NO_CHANGE, SAME, TOO_LITTLE, NOTHING_SHARED)
-
-_EQUAL = 1e-6
-"""Share of the level of the series within which actuals, forecasts and errors are the same."""
 
 _GROUP = ("commodity", "unique_id", "frequency", "horizon")
 """What evaluations share that are compared with each other: errors of others have nothing in common."""
@@ -221,7 +226,7 @@ def _paired(windows: pd.DataFrame, pairs: Sequence[tuple[Row | None, Row]]) -> d
     both = later.merge(windows, left_on=keys[0], right_on=keys[1], suffixes=("", "_before"))
 
     def equal(name: str) -> pd.Series[bool]:
-        return (both[name] - both[f"{name}_before"]).abs() <= _EQUAL * both["level_before"]
+        return (both[name] - both[f"{name}_before"]).abs() <= EQUALITY_TOLERANCE * both["level_before"]
 
     actuals = equal("day0") & equal("mean_y") & equal("weighted_y") & (both["last_ds"] == both["last_ds_before"])
     keyed = both["window_key"].notna() & both["window_key_before"].notna()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.definitions import EQUALITY_TOLERANCE, METRICS
 from experiments.science.grid import observed_overlap, overlap
 from experiments.storage.table import select_among
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.storage.engine import Engine
-
-METRICS = {"mae_path": None, "mae_1day": 1, "mae_7day": 7, "mae_14day": 14}
-"""Losses compared, and the step each is taken at; None for the mean over all steps."""
-
-_SAME_ACTUALS = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +89,7 @@ def losses_of(
     ordered = [*sorted(latest & {*experiment_ids}), *(one for one in experiment_ids if one not in latest)]
     naive = wide[naive_value][ordered].bfill(axis=1).iloc[:, 0]
     level = float(windows["level"].mean())
-    revised = wide[naive_value].sub(naive, axis=0).abs() > _SAME_ACTUALS * level
+    revised = wide[naive_value].sub(naive, axis=0).abs() > EQUALITY_TOLERANCE * level
     ends = at_step.groupby("cutoff")["ds"].max()
     seen = observed_overlap(ends.index.to_numpy().astype("datetime64[D]"), ends.to_numpy().astype("datetime64[D]"))
     return Losses(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.definitions import METRICS, known, series_name
 from experiments.errors import EngineError, InvalidInputError
-from experiments.services.losses import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def _draw_differences(axis: Axes, rows: pd.DataFrame) -> None:
                 ha="right" if middle > 0 else "left",
             )  # fmt: skip
             continue
-        if not _missing(lower):
+        if known(lower) is not None:
             axis.plot([lower, upper], [height, height], color=colour, linewidth=2, solid_capstyle="round", zorder=2)
         face = colour if row["in_confidence_set"] else "white"
         axis.plot(middle, height, "o", color=colour, markerfacecolor=face, markersize=7, zorder=3)
@@ -164,12 +164,12 @@ def _draw_costs(axis: Axes, rows: pd.DataFrame) -> None:
         )  # fmt: skip
     leader = timed[timed["place"] == 1]
     expected = shown["leader_loss_corrected"].iloc[0]
-    if not leader.empty and not _missing(expected):
+    if not leader.empty and known(expected) is not None:
         axis.axhline(expected, color=_WORSE, linewidth=1, linestyle="--")
         axis.text(0.01, expected, "expected of 1, once selected", color=_WORSE, fontsize=8, va="bottom",
                   transform=axis.get_yaxis_transform())  # fmt: skip
     near = timed.loc[timed["loss"] <= _FAR / 2 * timed["loss"].median(), "loss"]
-    low, high = min(near.min(), near.min() if _missing(expected) else expected), near.max()
+    low, high = min(near.min(), near.min() if known(expected) is None else expected), near.max()
     margin = 0.12 * (high - low) or 0.05 * high
     axis.set_ylim(low - margin, high + margin)
     axis.margins(x=0.12)
@@ -217,12 +217,7 @@ def _metric_name(metric: str) -> str:
 
 def _subject(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
-    series = "" if first["unique_id"] == first["commodity"] else f" {first['unique_id']}"
-    return f"{first['commodity']}{series}, {_metric_name(first['metric'])}"
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value  # noqa: PLR0124  NaN
+    return f"{series_name(first['commodity'], first['unique_id'])}, {_metric_name(first['metric'])}"
 
 
 def _figure(width: float, height: float) -> Figure:

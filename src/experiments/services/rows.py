@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import check_commodity, storable
+from experiments.definitions import check_commodity, known, storable
 from experiments.errors import InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.services.links import configured_links
@@ -208,7 +208,7 @@ def same_value(stored: Any, given: Any) -> bool:
     """Whether a stored cell holds what a caller gives again; maps are compared by content, NaN is NULL."""
     if isinstance(given, Mapping):
         stored = dict(stored or {})
-    return bool(stored == given) or (given is None and (stored is None or stored != stored))  # noqa: PLR0124  NaN
+    return bool(stored == given) or (given is None and known(stored) is None)
 
 
 def reported_run(experiment: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:

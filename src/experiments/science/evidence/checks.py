@@ -9,9 +9,6 @@ from experiments.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 
-EQUALITY_TOLERANCE = 1e-6
-"""Two losses are equal within this share of the mean absolute loss."""
-
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 """What is smaller than this share of what it was computed from is zero up to rounding."""
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.definitions import EQUALITY_TOLERANCE
 from experiments.science.evidence.checks import (
-    EQUALITY_TOLERANCE,
     ROUNDING,
     Floats,
     check_choice,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.science.evidence.checks import EQUALITY_TOLERANCE, ROUNDING, Floats
+from experiments.definitions import EQUALITY_TOLERANCE
+from experiments.science.evidence.checks import ROUNDING, Floats
 from experiments.science.evidence.resampling import times_drawn
 from experiments.science.evidence.standard_errors import cosines, n_cosines
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.definitions import SIGNIFICANCE_LEVEL
+from experiments.definitions import EQUALITY_TOLERANCE, SIGNIFICANCE_LEVEL
 from experiments.errors import InvalidInputError
-from experiments.science.evidence.checks import EQUALITY_TOLERANCE
 from experiments.science.evidence.diebold_mariano import DMResult, diebold_mariano
 from experiments.science.evidence.multiplicity import ConfidenceSet, holm, model_confidence_set
 from experiments.science.evidence.planner import detectable_difference, windows_needed

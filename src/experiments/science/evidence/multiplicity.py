@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.definitions import EQUALITY_TOLERANCE
 from experiments.errors import InvalidInputError
 from experiments.science.evidence.checks import (
-    EQUALITY_TOLERANCE,
     Floats,
     check_choice,
     checked_integer,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.definitions import EQUALITY_TOLERANCE
 from experiments.science.evidence.checks import (
-    EQUALITY_TOLERANCE,
     Floats,
     check_same_length,
     checked_integer,
