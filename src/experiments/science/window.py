@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +51,59 @@ class TrainingWindow:
     seed: int
 
 
-Predict = Callable[[], NDArray[np.float64]]
-"""Returns the forecasts, array [H] of float, in the unit of the series."""
+QUANTILE_LEVELS = (0.1, 0.5, 0.9)
+"""Levels at which quantiles are forecast: the median and the ends of an 80 % prediction interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a model forecasts from one cutoff.
+
+    Parameters
+    ----------
+    y_hat : array [H] of float
+        Point forecasts of the steps 1..H, in the unit of the series.
+    quantiles : mapping of float to array [H] of float
+        By level, those of `QUANTILE_LEVELS`; empty where the model gives none.
+    """
+
+    y_hat: NDArray[np.float64]
+    quantiles: Mapping[float, NDArray[np.float64]] = field(default_factory=dict)
+
+
+Predict = Callable[[], NDArray[np.float64] | Forecast]
+"""Returns the forecasts, array [H] of float in the unit of the series, or a `Forecast` with quantiles."""
 
 FitFunction = Callable[..., Predict]
 """`fit(window, **params) -> predict`: fits on a `TrainingWindow`, returns what forecasts from it."""
 
+FeatureFunction = Callable[["pd.DataFrame"], "pd.DataFrame"]
+"""`features(frame) -> frame`: from the whole series (`ds`, `y` and its covariates), a column a feature, a row a date.
 
-ALL_COVARIATES = ("*",)
-"""As the covariates of a variant: all that are given, whatever their names."""
+Row t may use rows up to t only; it is called once for the whole series, and refused where a row changes with what
+comes after it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVariant:
     """One entry of the registry: a function with its parameters, under a name and a version.
 
-    `covariates` names those the function is given, or is `ALL_COVARIATES`; `experiment_tags` carries `feature_set`,
-    `complexity` and `production_candidate`.
+    Parameters
+    ----------
+    name, type, version : str
+        What it is called; the family it belongs to, such as "SARIMAX"; which edition of it.
+    function : callable
+        `fit(window, **params) -> predict`.
+    params : mapping of str to object
+        Handed to the function.
+    covariates : tuple of str
+        Those the function is given: names, each of which must be there, or patterns such as "temp_*", of which any
+        may match; "*" is all that are given.
+    features : callable or None
+        Columns computed from the series that the function is given beside the covariates.
+    experiment_tags : mapping of str to object
+        `feature_set`, `complexity` and `production_candidate`.
     """
 
     name: str
@@ -71,9 +111,27 @@ class ModelVariant:
     function: FitFunction
     params: Mapping[str, Any] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    features: FeatureFunction | None = None
     version: str = "v1"
     experiment_tags: Mapping[str, Any] = field(default_factory=dict)
 
     def given(self, covariates: Iterable[str]) -> ModelVariant:
-        """The variant as it runs when these covariates are given: with `ALL_COVARIATES` by name."""
-        return replace(self, covariates=tuple(sorted(covariates))) if self.covariates == ALL_COVARIATES else self
+        """The variant as it runs when these covariates are given: with each by name, in order."""
+        found = {name for name in covariates if any(fnmatchcase(name, pattern) for pattern in self.covariates)}
+        return replace(self, covariates=tuple(sorted(found)))
+
+    def lacks(self, covariates: Collection[str]) -> str | None:
+        """What it cannot run without and is not given, in words; None if nothing.
+
+        Examples
+        --------
+        >>> ModelVariant(name="mine", type="Mine", function=len, covariates=("temp_*", "vix")).lacks(["vix"])
+        'a covariate temp_*'
+        """
+        patterns = [name for name in self.covariates if "*" in name]
+        absent = [name for name in self.covariates if name not in patterns and name not in covariates]
+        if absent:
+            return f"the covariate {absent[0]!r}"
+        if patterns and not any(fnmatchcase(name, pattern) for name in covariates for pattern in patterns):
+            return "a covariate" if patterns == ["*"] else f"a covariate {' or '.join(patterns)}"
+        return None
