@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +47,52 @@ def fit_too_short(window: TrainingWindow) -> Predict:
 def fit_deadly(window: TrainingWindow) -> Predict:
     """Takes its process with it, as an out-of-memory kill would."""
     os._exit(9)
+
+
+def fit_killed(window: TrainingWindow) -> Predict:
+    """Is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return fit_drawn(window)
+
+
+def fit_deadly_once(window: TrainingWindow, *, marks: str) -> Predict:
+    """Takes its process with it the first time it is asked for a cutoff."""
+    mark = Path(marks) / str(window.ds[-1])
+    if not mark.exists():
+        mark.touch()
+        os._exit(9)
+    return fit_drawn(window)
+
+
+def fit_drawn(window: TrainingWindow, *, step: float = 1.0, poison: object = None) -> Predict:
+    """Forecasts a random walk from the window's seed."""
+    path = np.random.default_rng(window.seed).normal(size=window.horizon).cumsum()
+    return lambda: window.y[-1] + step * path
+
+
+def fit_slow(window: TrainingWindow) -> Predict:
+    """Takes a quarter of a second."""
+    time.sleep(0.25)
+    return fit_drawn(window)
+
+
+def fit_endless_in_the_middle(window: TrainingWindow) -> Predict:
+    """Never returns from its third cutoff."""
+    while window.ds[-1] == np.datetime64("2024-02-12"):
+        pass
+    return fit_drawn(window)
+
+
+class Unreadable:
+    """Can be pickled, and not be read back."""
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    msg = "not here"
+    raise ValueError(msg)
 
 
 def with_variants(**functions: FitFunction) -> dict[str, ModelVariant]:

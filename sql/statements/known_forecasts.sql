@@ -3,6 +3,8 @@ select
   w.window_key,
   f.step,
   f.y_hat,
+  f.quantiles,
+  w.interval_method,
   w.warning,
   w.fit_seconds,
   w.predict_seconds

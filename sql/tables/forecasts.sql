@@ -8,7 +8,7 @@ create table if not exists forecasts (
   ds date not null comment 'Date of the step: the step-th date of the series after the cutoff',
   y double not null comment 'Actual value, unit of the series',
   y_hat double not null comment 'Point forecast, unit of the series',
-  quantiles map<string, double> comment 'Quantile forecasts by level, e.g. 0.1, where the model gives them',
+  quantiles map<string, double> comment 'Quantile forecasts at the levels 0.1, 0.5 and 0.9, unit of the series; where they come from is in run_windows',
   run_month string not null comment 'Month of the run_timestamp of the evaluation, yyyy-MM'
 )
 using delta

@@ -1,12 +1,12 @@
 -- One row per evaluation: one model variant, one series of one commodity, one walk-forward backtest.
 create table if not exists model_runs (
   experiment_id string not null comment 'UUIDv7 of the evaluation; its time is run_timestamp, unless a caller brought an id',
-  model_name string not null comment 'Registry name of the variant, e.g. sarimax_vix',
+  model_name string not null comment 'Registry name of the variant, e.g. sarimax_auto_weather_v1',
   model_version string not null comment 'Version of the variant, e.g. v1',
   run_timestamp timestamp not null comment 'Wall time at which the evaluation began, UTC',
-  model_type string not null comment 'Family: Baseline, ARIMA, SARIMAX, XGBoost, Prophet ...',
-  hyperparameters map<string, string> comment 'Parameters of the variant, each value as JSON text',
-  feature_config map<string, boolean> comment 'Which covariates the model was given',
+  model_type string not null comment 'Family: Baseline, SARIMAX, XGBoost, Prophet ...',
+  hyperparameters map<string, string> comment 'Parameters of the variant, each value as JSON text; exog_vars: the covariates it was given',
+  feature_config map<string, boolean> comment 'What the model saw beside the price: weather, vix, cop_usd, and other covariates by name',
   data_version string comment 'Name the caller gave the data, e.g. a unified_data snapshot',
   training_start_date date not null comment 'First training date of the first window',
   training_end_date date not null comment 'Last cutoff: the last date any window was trained on',
@@ -53,6 +53,8 @@ create table if not exists model_runs (
   environment_id string comment 'Python, packages and machine, see environments',
   code_fingerprint string comment 'Digest of the source of the model and the versions of its libraries',
   data_notes string comment 'What was seen in the data and what confined the windows, in words',
+  coverage_80 double comment 'Share [0, 1] of cells with quantiles whose actual lay between the 0.1 and the 0.9 quantile; 0.8 is right',
+  pinball_loss double comment 'Mean pinball loss at the levels 0.1, 0.5 and 0.9 over cells with quantiles, unit of the series',
   run_month string generated always as (date_format(run_timestamp, 'yyyy-MM')) comment 'Month of run_timestamp, yyyy-MM'
 )
 using delta

@@ -19,6 +19,8 @@ create table if not exists run_windows (
   n_direction_moves int comment 'Steps whose actual moved away from day 0',
   fit_seconds double comment 'Seconds to fit, in the evaluation that did',
   predict_seconds double comment 'Seconds to forecast, in the evaluation that did',
+  evaluation_key string comment 'The evaluation the window belongs to, see model_runs; known before that row is written',
+  interval_method string comment 'Where the quantiles of its forecasts come from: model, or conformal from the errors of earlier windows; NULL where it has none',
   run_month string not null comment 'Month of the run_timestamp of the evaluation, yyyy-MM'
 )
 using delta

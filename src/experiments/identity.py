@@ -34,6 +34,17 @@ def uuid7(when: dt.datetime) -> str:
     return str(uuid.UUID(int=value))
 
 
+def time_of(identifier: str) -> dt.datetime:
+    """The time in a version 7 UUID, in UTC.
+
+    Examples
+    --------
+    >>> time_of("017f22e2-79b0-7cc3-98c4-dc0c0c07398f").isoformat()
+    '2022-02-22T19:22:22+00:00'
+    """
+    return _EPOCH + dt.timedelta(milliseconds=uuid.UUID(identifier).int >> 80)
+
+
 def digest(content: Any) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `content`, written as canonical JSON.
 

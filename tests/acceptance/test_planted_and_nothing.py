@@ -41,7 +41,7 @@ def test_a_weekly_pattern_is_found_and_its_model_wins(ledger: Ledger) -> None:
     result = backtest(
         series(100 + week + random.normal(size=n)),
         commodity="Planted week",
-        models=["naive", "random_walk_drift", "seasonal_naive"],
+        models=["naive", "random_walk", "seasonal_naive"],
         horizon=7,
         n_windows=40,
         ledger=ledger,
@@ -51,7 +51,7 @@ def test_a_weekly_pattern_is_found_and_its_model_wins(ledger: Ledger) -> None:
     assert board.loc["seasonal_naive", "verdict"] == "better than naive"
     assert board.loc["seasonal_naive", "dm_pvalue_holm"] < 0.05
     assert board.loc["seasonal_naive", "place"] == 1
-    assert board.loc["random_walk_drift", "verdict"] != "better than naive"
+    assert board.loc["random_walk", "verdict"] != "better than naive"
     choice = choose(ledger, "Planted week")
     assert choice.model == "seasonal_naive"
     assert choice.reason.startswith("Use seasonal_naive for Planted week: its error over 7 trading days is ")
@@ -72,7 +72,7 @@ def test_a_reversion_to_the_mean_is_found_and_its_model_wins(ledger: Ledger) -> 
     result = backtest(
         series(50 + y),
         commodity="Planted reversion",
-        models=["naive", "random_walk_drift", "arima"],
+        models=["naive", "random_walk", "arima"],
         horizon=14,
         n_windows=30,
         train_size=200,
@@ -93,7 +93,7 @@ def test_on_a_random_walk_nothing_wins(ledger: Ledger, seed: int) -> None:
     result = backtest(
         series(y),
         commodity=f"Nothing {seed}",
-        models=["naive", "random_walk_drift", "seasonal_naive"],
+        models=["naive", "random_walk", "seasonal_naive"],
         n_windows=30,
         ledger=ledger,
         progress=False,

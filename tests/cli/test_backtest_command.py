@@ -20,7 +20,7 @@ from made import counts, rows_of
 if TYPE_CHECKING:
     from command import Run
 
-SMALL = ("--models", "naive,random_walk_drift", "--windows", "3", "--horizon", "2")
+SMALL = ("--models", "naive,random_walk", "--windows", "3", "--horizon", "2")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ class TestBacktest:
 
     def test_as_one_document_of_json_and_fitting_nothing_again(self, run: Run, prices: Path) -> None:
         first = json.loads(run("backtest", prices, "--commodity", "Coffee", *SMALL, "--json").out)
-        assert {row["model_name"] for row in first["leaderboard"]} == {"naive", "random_walk_drift"}
+        assert {row["model_name"] for row in first["leaderboard"]} == {"naive", "random_walk"}
         assert [(one["commodity"], one["choice"]) for one in first["choices"]] == [("Coffee", "naive")]
         assert (first["n_fits"], first["n_reused"]) == (6, 0)
         again = run("backtest", prices, "--commodity", "Coffee", *SMALL, "--json")
@@ -97,7 +97,7 @@ class TestBacktest:
             assert pd.isna(rows_of(ledger, "backtests")[0]["train_size"])
 
     def test_step_and_train_size_are_those_given(self, run: Run, prices: Path) -> None:
-        arguments = ["--models", "naive", "--models", "random_walk_drift", "--windows", 2, "--horizon", 2]
+        arguments = ["--models", "naive", "--models", "random_walk", "--windows", 2, "--horizon", 2]
         done = run("backtest", prices, "--commodity", "Coffee", *arguments, "--step", 1, "--train-size", 40)
         assert done.code == 0, done.err
         with connect("ledger") as ledger:

@@ -273,7 +273,7 @@ class TestSql:
 class TestDemo:
     @pytest.fixture
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        backtest = functools.partial(demonstration.backtest, models=["naive", "random_walk_drift"])
+        backtest = functools.partial(demonstration.backtest, models=["naive", "random_walk"])
         monkeypatch.setattr(demonstration, "backtest", backtest)
 
     @pytest.mark.usefixtures("small")

@@ -16,7 +16,7 @@ from made import CONFIG, STARTED, specified_experiment, windows
 Twins = dict[tuple[str, str], Ledger]
 """By the engine that made the tables and filled them, and the engine that this connection uses."""
 
-MODELS = ("naive", "random_walk_drift", "seasonal_naive")
+MODELS = ("naive", "random_walk", "seasonal_naive")
 
 VOLATILE = {
     "applied_at",

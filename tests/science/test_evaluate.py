@@ -51,6 +51,14 @@ def test_the_frames_given_are_left_as_they_are() -> None:
         pd.testing.assert_frame_equal(frame, copy)
 
 
+def test_something_that_is_no_frame_is_refused() -> None:
+    forecasts, windows = made().frames()
+    with pytest.raises(InvalidInputError, match=r"forecasts is list: give the frame that Ledger\.forecasts returns"):
+        evaluate([1], windows)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=r"windows is str: give the frame that Ledger\.windows returns"):
+        evaluate(forecasts, "id")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["cutoff", "step", "ds", "y", "y_hat"])
 def test_a_missing_column_of_forecasts_is_named(name: str) -> None:
     forecasts, windows = made().frames()

@@ -154,7 +154,7 @@ def test_beyond_the_end_of_the_series_nothing_is_known() -> None:
     assert_array_equal(window.x_future, [[7], [nan], [nan]])
 
 
-@pytest.mark.parametrize("name", ["sarimax_exog", "xgboost_exog"])
+@pytest.mark.parametrize("name", ["sarimax_all_v1", "xgboost_all_v1"])
 def test_a_known_covariate_that_is_not_there_fails_the_window_and_is_not_filled(name: str) -> None:
     usd = np.sin(np.arange(120.0))
     usd[111:113] = nan

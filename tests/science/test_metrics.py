@@ -16,9 +16,21 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cells import Cells, cut, made, made_of_quarters
+from experiments.errors import InvalidInputError
+from experiments.science.cells import QUANTILE_COLUMNS, cells_of
 from experiments.science.evidence.diebold_mariano import diebold_mariano
 from experiments.science.grid import overlap
-from experiments.science.metrics import NO_WINDOW, Scores, evaluate, scale_and_level, score, window_scores
+from experiments.science.intervals import coverage, pinball_loss
+from experiments.science.metrics import (
+    NO_WINDOW,
+    Scores,
+    StepScores,
+    evaluate,
+    metrics_at,
+    scale_and_level,
+    score,
+    window_scores,
+)
 from experiments.science.series import prepare
 
 ORACLES = Path(__file__).parent / "oracles"
@@ -451,3 +463,139 @@ def test_a_naive_forecast_of_a_random_walk_has_a_mase_near_the_root_of_its_step(
 )
 def test_scale_and_level(y: list[float], scale: float, level: float) -> None:
     assert scale_and_level(np.array(y)) == pytest.approx((scale, level), nan_ok=True)
+
+
+# --- at any step ---------------------------------------------------------------------------------------------------
+
+
+def at(cells: Cells, step: int, step_size: int | None = None) -> StepScores:
+    return metrics_at(cells_of(*cells.frames()), step, step_size=step_size)
+
+
+def about(expected: float | None) -> Any:
+    return None if expected is None else pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def until(cells: Cells, step: int) -> Cells:
+    """The same windows as if they ended at a step."""
+    return dataclasses.replace(cells, **{name: getattr(cells, name)[:, :step] for name in ("y", "y_hat", "ds")})
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells=made_of_quarters(), data=st.data())
+def test_the_metrics_at_a_step_are_those_of_windows_that_end_there(cells: Cells, data: st.DataObject) -> None:
+    step = data.draw(st.integers(1, cells.y.shape[1]))
+    found = at(cells, step)
+    short = until(cells, step)
+    expected = score_loop(short, 1)
+    assert found.n_windows == len(cells.y)
+    for name in ("mae_path", "naive_mae_path", "dm_test_vs_naive", "dm_pvalue"):
+        assert getattr(found, name) == about(expected[name]), name
+    assert (found.evidence_note is None) == (expected["dm_pvalue"] is not None)
+    # with every step made this one, the loop's figures of step 14 and of all steps are those of the step
+    last = {name: np.repeat(getattr(cells, name)[:, step - 1 : step], 14, axis=1) for name in ("y", "y_hat")}
+    of_step = score_loop(dataclasses.replace(cells, **last), 1)
+    for name in ("mae", "rmse", "mape", "mase"):
+        assert getattr(found, name) == about(of_step[f"{name}_14day"]), name
+    assert found.directional_accuracy == about(of_step["directional_accuracy"])
+
+
+def test_at_the_horizon_they_are_those_recorded() -> None:
+    for case, model in CASES:
+        cells, expected = oracle_cells(case, model), oracle_row(case, model)
+        found = at(cells, expected["horizon"], expected["step_size"])
+        for name in ("mae_path", "naive_mae_path", "dm_test_vs_naive", "dm_pvalue"):
+            assert getattr(found, name) == pytest.approx(expected[name], **AGREEMENT), name
+        for step, name in ((1, "mae_1day"), (7, "mae_7day"), (14, "mae_14day")):
+            if step <= expected["horizon"]:
+                assert at(cells, step).mae == pytest.approx(expected[name], **AGREEMENT)
+        if expected["horizon"] >= 14:
+            found = at(cells, 14)
+            for name in ("rmse", "mape", "mase"):
+                assert getattr(found, name) == pytest.approx(expected[f"{name}_14day"], **AGREEMENT), name
+
+
+def test_the_overlap_is_that_of_the_step() -> None:
+    """Windows of 14 steps every 7: at step 7 they do not overlap, at step 8 they do."""
+    rng = np.random.default_rng(4)
+    y = 100 + np.cumsum(rng.standard_normal(600))
+    cells = cut(np.arange(600).astype("datetime64[D]"), y, horizon=14, step_size=7, n_windows=60)
+    cells = dataclasses.replace(cells, y_hat=cells.y_hat + rng.standard_normal(cells.y.shape))
+    for step, step_overlap in ((1, 1), (7, 1), (8, 2), (14, 2)):
+        short = until(cells, step)
+        windows = window_scores(y=short.y, y_hat=short.y_hat, day0=short.day0, level=short.level)
+        test = diebold_mariano(windows.mae_path, windows.naive_mae_path, overlap=step_overlap)
+        assert at(cells, step).dm_pvalue == test.pvalue  # seen from the dates
+        assert at(cells, step, 7).dm_pvalue == test.pvalue
+        wider = diebold_mariano(windows.mae_path, windows.naive_mae_path, overlap=step)
+        assert at(cells, step, 1).dm_pvalue == wider.pvalue, "announced, wherever the dates are"
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_bias_is_positive_where_forecasts_are_too_high(sign: float) -> None:
+    cells = made()
+    found = at(dataclasses.replace(cells, y_hat=cells.y + 2 * sign), 3)
+    assert found.bias == pytest.approx(2 * sign)
+    assert found.mae == pytest.approx(2)
+
+
+def test_the_symmetric_percentage() -> None:
+    cells = made(n_windows=2, horizon=1)
+    two = {"y": np.array([[100.0], [-50.0]]), "y_hat": np.array([[110.0], [50.0]])}
+    found = at(dataclasses.replace(cells, **two), 1)
+    assert found.smape == pytest.approx(100 * (2 * 10 / 210 + 2 * 100 / 100) / 2)
+    nought = dataclasses.replace(cells, y=np.array([[100.0], [0.0]]), y_hat=np.array([[110.0], [1.0]]))
+    assert at(nought, 1).smape == pytest.approx(100 * (2 * 10 / 210 + 2) / 2)
+    assert at(nought, 1).mape is None
+    assert at(dataclasses.replace(nought, y_hat=np.array([[110.0], [1e-9]])), 1).smape is None
+
+
+def test_directions_at_a_step_are_of_that_step() -> None:
+    cells = made(n_windows=4, horizon=2)
+    move = np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [1.0, 1.0]])
+    call = np.array([[-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0], [-1.0, 0.0]])
+    found = dataclasses.replace(cells, y=cells.day0[:, None] + move, y_hat=cells.day0[:, None] + call)
+    assert at(found, 1).directional_accuracy == 0.0
+    assert at(found, 2).directional_accuracy == pytest.approx(1 / 3)
+    assert at(dataclasses.replace(found, y_hat=cells.day0[:, None] + call * [1, 0]), 2).directional_accuracy is None
+    assert at(dataclasses.replace(found, y=cells.day0[:, None] + move * [1, 0]), 2).directional_accuracy is None
+
+
+def test_naive_says_what_it_is() -> None:
+    cells = cells_of(*made().frames())
+    found = metrics_at(cells.naive(), 5)
+    assert found.evidence_note == "same forecasts as naive"
+    assert (found.dm_test_vs_naive, found.dm_pvalue, found.directional_accuracy) == (None, None, None)
+    assert found.mae_path == found.naive_mae_path == metrics_at(cells, 5).naive_mae_path
+
+
+def test_quantiles_are_scored_at_the_step() -> None:
+    cells = made(n_windows=12)
+    forecasts, windows = cells.frames()
+    around = {name: cells.y_hat.ravel() + reach for name, reach in zip(QUANTILE_COLUMNS, (-1, 0, 1), strict=True)}
+    forecasts = forecasts.assign(**around)
+    forecasts.loc[forecasts["cutoff"] == windows["cutoff"][0], [*QUANTILE_COLUMNS]] = None
+    found = metrics_at(cells_of(forecasts, windows), 3)
+    y, y_hat = cells.y[1:, 2], cells.y_hat[1:, 2]
+    assert found.coverage_80 == coverage(y, y_hat - 1, y_hat + 1)
+    assert found.pinball_loss == pinball_loss(y, np.stack([y_hat - 1, y_hat, y_hat + 1], axis=-1))
+    assert found.n_windows == 12
+    assert (at(cells, 3).coverage_80, at(cells, 3).pinball_loss) == (None, None)
+    assert evaluate(forecasts, windows) == cells.score(), "quantiles change no other metric"
+
+
+@pytest.mark.parametrize("step", [0, -1, 1.5, "3", True, None])
+def test_a_step_that_is_none(step: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"step is .*: it must be a whole number of at least 1"):
+        at(made(), step)
+
+
+def test_a_step_beyond_the_windows() -> None:
+    with pytest.raises(InvalidInputError, match="step is 15: the windows have 14 steps"):
+        at(made(), 15)
+
+
+def test_where_every_window_failed_no_step_has_a_figure() -> None:
+    forecasts, windows = made(n_windows=3).frames()
+    found = metrics_at(cells_of(forecasts, windows.assign(status="failed")), 99)
+    assert found == StepScores(evidence_note=NO_WINDOW)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-CHEAP = ("naive", "random_walk_drift")
+CHEAP = ("naive", "random_walk")
 
 
 def prices(n: int, seed: int = 5) -> pd.DataFrame:
@@ -113,7 +113,7 @@ class TestWhatItRecords:
     def test_the_leaderboard_is_that_of_the_ledger(self, filled: Filled) -> None:
         board = filled.ledger.leaderboard("WTI")
         pd.testing.assert_frame_equal(board, filled.result.leaderboard)
-        assert set(board["model_name"]) == {"naive", "random_walk_drift", "seasonal_naive", "arima"}
+        assert set(board["model_name"]) == {"naive", "random_walk", "seasonal_naive", "arima"}
         assert sorted(board["place"]) == [1, 2, 3, 4]
 
     def test_runs_and_windows_agree_on_their_dates_and_seconds(self, filled: Filled) -> None:
@@ -156,8 +156,8 @@ class TestWhatItRecords:
         assert sorted(result.leaderboard["unique_id"].unique()) == ["north", "south"]
 
     def test_what_was_left_out_is_noted(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-        few = {name: misbehaving.BASELINE_MODELS[name] for name in ("naive", "sarimax_vix")}
-        monkeypatch.setattr(registry, "BASELINE_MODELS", few)
+        few = {name: misbehaving.BASELINE_MODELS[name] for name in ("naive", "sarimax_vix_v1")}
+        monkeypatch.setattr(registry, "all_variants", lambda: few)
         data = prices(120)
         data.loc[3, "y"] = np.nan
         result = run(ledger, data, models=None, horizon=5)
@@ -175,7 +175,7 @@ class TestAgain:
         later = run(ledger, data)
         assert (first.n_fits, first.n_reused) == (8, 0)
         assert (later.n_fits, later.n_reused) == (4, 4)
-        for name in ("naive", "random_walk_drift"):
+        for name in ("naive", "random_walk"):
             old, new = (ledger.windows(result.experiment_ids[name, "Test"]) for result in (first, later))
             shared = old.merge(new, on="cutoff", suffixes=("", "_again"))
             assert len(shared) == 2
@@ -271,9 +271,9 @@ class TestAgain:
         )
         assert dict(zip(board["model_name"], board["verdict"], strict=True)) == {
             "naive": "the baseline",
-            "random_walk_drift": "not compared",
+            "random_walk": "not compared",
         }
-        assert board.set_index("model_name")["evidence_note"]["random_walk_drift"].startswith("evaluated on older data")
+        assert board.set_index("model_name")["evidence_note"]["random_walk"].startswith("evaluated on older data")
 
 
 def daily(data: pd.DataFrame, name: str, first: int, last: int, seed: int = 3) -> pd.DataFrame:
@@ -285,12 +285,12 @@ def daily(data: pd.DataFrame, name: str, first: int, last: int, seed: int = 3) -
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry of variants that differ in their covariates only, and are quick."""
-    quick = {"sarimax_vix": ("vix",), "sarimax_exog": ("*",)}
+    quick = {"sarimax_vix_v1": ("vix",), "sarimax_all_v1": ("*",)}
     models = {
         name: dataclasses.replace(misbehaving.BASELINE_MODELS[name], params={"order": (0, 1, 0)}, covariates=covariates)
         for name, covariates in quick.items()
     }
-    monkeypatch.setattr(registry, "BASELINE_MODELS", {"naive": misbehaving.BASELINE_MODELS["naive"], **models})
+    monkeypatch.setattr(registry, "all_variants", lambda: {"naive": misbehaving.BASELINE_MODELS["naive"], **models})
 
 
 @pytest.mark.usefixtures("few")
@@ -299,7 +299,7 @@ class TestCovariates:
         data = prices(260)
         covariates = {"vix": daily(data, "vix", 0, 259), "rain": daily(data, "rain", 20, 200)}
         result = run(ledger, data, None, covariates=covariates)
-        assert [name for name, _ in result.experiment_ids] == ["naive", "sarimax_vix", "sarimax_exog"]
+        assert [name for name, _ in result.experiment_ids] == ["naive", "sarimax_vix_v1", "sarimax_all_v1"]
         assert result.definition.covariates == {"rain": "observed", "vix": "observed"}
         rows = rows_of(ledger, "run_windows")
         assert {row["status"] for row in rows} == {"ok"}
@@ -315,8 +315,8 @@ class TestCovariates:
         features = {row["model_name"]: row["feature_config"] for row in rows_of(ledger, "model_runs")}
         assert {name: dict(given) for name, given in features.items()} == {
             "naive": {"rain": False, "vix": False},
-            "sarimax_vix": {"rain": False, "vix": True},
-            "sarimax_exog": {"rain": True, "vix": True},
+            "sarimax_vix_v1": {"rain": False, "vix": True},
+            "sarimax_all_v1": {"rain": True, "vix": True},
         }
 
     def test_more_prices_beyond_the_covariates_are_no_news_and_more_covariates_are(self, ledger: Ledger) -> None:
@@ -338,26 +338,26 @@ class TestCovariates:
         assert known.definition.covariates == {"rain": "known"}
         assert known.definition.backtest_id != observed.definition.backtest_id
         assert (known.n_fits, known.n_reused) == (4, 4)  # naive is none of rain's business
-        one, other = (ledger.forecasts(each.experiment_ids["sarimax_exog", "Test"]) for each in (observed, known))
+        one, other = (ledger.forecasts(each.experiment_ids["sarimax_all_v1", "Test"]) for each in (observed, known))
         assert one["cutoff"].tolist() == other["cutoff"].tolist()
         assert (one["y_hat"] != other["y_hat"]).any()
 
     def test_a_changed_future_of_a_known_covariate_is_fitted_again_and_no_other_window(self, ledger: Ledger) -> None:
         data = prices(200)
         rain = daily(data, "rain", 0, 199)
-        run(ledger, data, ["sarimax_exog"], known_covariates={"rain": rain})
+        run(ledger, data, ["sarimax_all_v1"], known_covariates={"rain": rain})
         changed = rain.assign(rain=rain["rain"].where(rain["ds"] != data["ds"][190], 9.0))
-        again = run(ledger, data, ["sarimax_exog"], known_covariates={"rain": changed})
+        again = run(ledger, data, ["sarimax_all_v1"], known_covariates={"rain": changed})
         assert (again.n_fits, again.n_reused) == (1, 3)
 
     def test_a_hole_is_said_and_a_model_that_cannot_do_without_fails(self, ledger: Ledger) -> None:
         data = prices(200)
         rain = daily(data, "rain", 0, 199)
         holed = rain[~rain["ds"].between(data["ds"][170], data["ds"][190])]
-        result = run(ledger, data, "sarimax_exog", covariates={"rain": holed})
-        assert result.leaderboard.set_index("model_name")["n_failed_windows"]["sarimax_exog"] > 0
+        result = run(ledger, data, "sarimax_all_v1", covariates={"rain": holed})
+        assert result.leaderboard.set_index("model_name")["n_failed_windows"]["sarimax_all_v1"] > 0
         assert [note for note in result.notes if "'rain' has no fresh value on" in note]
-        stands = run(ledger, data, "sarimax_exog", known_covariates={"rain": holed})
+        stands = run(ledger, data, "sarimax_all_v1", known_covariates={"rain": holed})
         assert stands.leaderboard["n_failed_windows"][0] == 0
         assert [note for note in stands.notes if "'rain' has no row between" in note]
         noted = {row["data_notes"] for row in rows_of(ledger, "model_runs")}
@@ -460,7 +460,7 @@ class TestInterrupted:
         assert counts(ledger)["model_runs"] == 1
 
     def test_nor_where_a_worker_dies(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(deadly=misbehaving.fit_deadly))
+        monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(deadly=misbehaving.fit_deadly))
         with pytest.raises(Exception, match=r"(?i)terminated|worker"):
             run(ledger, prices(150), models=["deadly"])
         assert ledger.finish() == []
@@ -488,7 +488,7 @@ class TestInterrupted:
 
 class TestFailingModels:
     def test_failed_windows_are_rows_with_their_errors(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(moody=misbehaving.fit_moody))
+        monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(moody=misbehaving.fit_moody))
         result = run(ledger, prices(300), models=["naive", "moody"], n_windows=12)
         moody = run_of(ledger, result.experiment_ids["moody", "Test"])
         mine = rows_of(ledger, "run_windows", f"experiment_id = '{moody['experiment_id']}'")
@@ -518,7 +518,7 @@ class TestFailingModels:
     def test_a_model_that_always_fails_is_a_failed_evaluation(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, function: Any, error: str
     ) -> None:
-        monkeypatch.setattr(registry, "BASELINE_MODELS", misbehaving.with_variants(broken=function))
+        monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(broken=function))
         result = run(ledger, prices(150), models=["naive", "broken"])
         row = run_of(ledger, result.experiment_ids["broken", "Test"])
         assert (row["status"], row["n_failed_windows"]) == ("failed", 4)
@@ -533,7 +533,7 @@ class TestFailingModels:
 
     def test_a_variant_without_tags_runs(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = dataclasses.replace(misbehaving.BASELINE_MODELS["naive"], name="plain", experiment_tags={})
-        monkeypatch.setattr(registry, "BASELINE_MODELS", {"plain": plain})
+        monkeypatch.setattr(registry, "all_variants", lambda: {"plain": plain})
         assert run(ledger, prices(150), models=["plain"]).n_fits == 4
 
 
@@ -560,7 +560,7 @@ class TestRefusals:
 
     def test_a_missing_covariate_is_named(self, refusing: Ledger) -> None:
         with pytest.raises(InvalidInputError, match="sarimax_vix needs the covariate 'vix'; given: none"):
-            run(refusing, prices(150), models=["sarimax_vix"])
+            run(refusing, prices(150), models=["sarimax_vix_v1"])
 
     @pytest.mark.parametrize(("given", "enough_for"), [(97, 3), (60, 1)])
     def test_a_short_series_says_how_many_are_needed(self, refusing: Ledger, given: int, enough_for: int) -> None:

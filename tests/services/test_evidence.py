@@ -413,9 +413,7 @@ def test_a_monthly_backtest_has_its_evidence(ledger: Ledger) -> None:
 
     y = 100 + np.random.default_rng(5).normal(size=200).cumsum()
     frame = pd.DataFrame({"ds": pd.date_range("2000-01-31", periods=200, freq="ME"), "y": y})
-    result = backtest(
-        frame, commodity="Cocoa", models=["naive", "random_walk_drift"], horizon=3, n_windows=12, ledger=ledger
-    )
+    result = backtest(frame, commodity="Cocoa", models=["naive", "random_walk"], horizon=3, n_windows=12, ledger=ledger)
     assert set(result.leaderboard["metric"]) == {"mae_path"}
     assert sorted(ledger.sql("select distinct metric from families")["metric"]) == ["mae_1day", "mae_path"]
     with pytest.raises(InvalidInputError, match="the windows of this backtest of Cocoa have 3 steps"):

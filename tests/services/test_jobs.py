@@ -126,7 +126,7 @@ def tiny(folder: Path, commodity: str, data: object) -> str:
     """A section of three windows."""
     return (
         f'[[backtest]]\ncommodity = "{commodity}"\ndata = "{data}"\n'
-        'models = ["naive", "random_walk_drift"]\nhorizon = 2\nwindows = 3\ntrain_size = 40\n'
+        'models = ["naive", "random_walk"]\nhorizon = 2\nwindows = 3\ntrain_size = 40\n'
     )
 
 

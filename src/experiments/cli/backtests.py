@@ -13,7 +13,7 @@ import click
 
 from experiments.cli import render
 from experiments.cli.boards import print_leaderboard
-from experiments.cli.options import json_option, ledger_options
+from experiments.cli.options import json_option, ledger_options, model_file_option
 from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @ledger_options
 @json_option
 def demo(path: str, engine: str | None, as_json: bool) -> None:
-    """Backtest nine models on real oil prices and print who beats naive.
+    """Backtest the models on real oil prices and print who beats naive.
 
     WTI crude, daily, with the VIX as covariate: 40 windows of 14 trading days; under a minute on two
     cores. Running it again fits nothing that is recorded already.
@@ -82,6 +82,14 @@ def _train_size(context: click.Context, option: click.Parameter, given: str) -> 
 )
 @click.option("--date-column", default="ds", show_default=True, help="Column of the dates.")
 @click.option("--value-column", default="y", show_default=True, help="Column of the values to forecast.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300,
+    show_default=True,
+    help="Seconds a fit may take.",
+)
+@model_file_option
 @ledger_options
 @json_option
 def backtest_source(  # noqa: PLR0913  one argument an option
@@ -97,6 +105,8 @@ def backtest_source(  # noqa: PLR0913  one argument an option
     train_size: int | None,
     date_column: str,
     value_column: str,
+    time_limit: float,
+    model_files: tuple[str, ...],
     path: str,
     engine: str | None,
     as_json: bool,
@@ -113,6 +123,7 @@ def backtest_source(  # noqa: PLR0913  one argument an option
       experiments backtest prices.csv --commodity Coffee --covariates vix.csv,weather.csv
       experiments backtest example:wti --commodity WTI --models naive,arima
     """  # noqa: D301  \b keeps click from filling the paragraph
+    from experiments.services.models import load_model_files
     from experiments.services.backtest import backtest
     from experiments.services.ledger import connect
     from experiments.services.sources import names_table, read_covariates, read_prices
@@ -126,6 +137,7 @@ def backtest_source(  # noqa: PLR0913  one argument an option
             "known_covariates": read_covariates(known_covariates, ledger=ledger, date_column=date_column),
         }
 
+    load_model_files(model_files)
     with ExitStack() as stack:
 
         @cache
@@ -150,6 +162,7 @@ def backtest_source(  # noqa: PLR0913  one argument an option
             n_windows=windows,
             step_size=step,
             train_size=train_size,
+            time_limit=time_limit,
             ledger=ledger,
         )
         _print_result(ledger(), result, path=path, engine=engine, as_json=as_json)

@@ -56,9 +56,9 @@ def backtest_job(
     with connect(path, engine=engine, catalog=catalog, schema=schema) as ledger:
         for outcome in run_backtests(sections, ledger):
             outcomes.append(outcome)
-            _say(outcome, quiet=as_json)
+            print_outcome(outcome, quiet=as_json)
     if as_json:
-        render.as_json([_record(outcome) for outcome in outcomes])
+        render.as_json([outcome_record(outcome) for outcome in outcomes])
     if any(outcome.error for outcome in outcomes):
         sys.stdout.flush()
         sys.exit(FAILED)
@@ -90,20 +90,21 @@ def refresh_job(
         click.echo(f"{counted(made, 'comparison')} made." if made else "Nothing is new.")
 
 
-def _say(outcome: Outcome, *, quiet: bool) -> None:
+def print_outcome(outcome: Outcome, *, quiet: bool) -> None:
     """Tell of one commodity as soon as it is done."""
+    what = outcome.commodity if outcome.as_of is None else f"{outcome.commodity} as of {outcome.as_of}"
     if outcome.error is not None:
-        click.echo(f"error: {outcome.commodity}: {outcome.error}", err=True)
+        click.echo(f"error: {what}: {outcome.error}", err=True)
     if quiet or outcome.result is None:
         return
     print_notes(outcome.result)
     for choice in outcome.choices:
         click.echo(choice.reason)
     fitted = f"{outcome.result.n_fits} fits, {outcome.result.n_reused} forecasts recorded before"
-    click.echo(f"{outcome.commodity}: {fitted}, {outcome.result.seconds:.0f} s.")
+    click.echo(f"{what}: {fitted}, {outcome.result.seconds:.0f} s.")
 
 
-def _record(outcome: Outcome) -> dict[str, Any]:
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as JSON has it."""
     done = {} if outcome.result is None else record(outcome.result, outcome.choices)
-    return {"commodity": outcome.commodity, "error": outcome.error} | done
+    return {"commodity": outcome.commodity, "as_of": outcome.as_of, "error": outcome.error} | done

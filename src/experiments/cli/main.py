@@ -10,11 +10,14 @@ import click
 
 from experiments.cli import FAILED, INTERRUPTED, READER_LEFT, render
 from experiments.cli.asking import choices_of, open_ledger
+from experiments.cli.backfill import backfill
 from experiments.cli.backtests import backtest_source, demo, told
 from experiments.cli.boards import print_leaderboard, print_others
 from experiments.cli.comparisons import compare
+from experiments.cli.evaluate import evaluate
 from experiments.cli.evolution import evolution
 from experiments.cli.jobs import job
+from experiments.cli.models import models
 from experiments.cli.options import commodity_option, json_option, ledger_options, plot_option
 from experiments.errors import ExperimentsError
 
@@ -44,8 +47,9 @@ def main() -> None:
 def _run() -> None:
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+    except click.exceptions.Abort as abort:
+        notes = getattr(abort.__cause__, "__notes__", [])
+        click.echo(": ".join(["interrupted", *notes]), err=True)
         sys.stdout.flush()
         os._exit(INTERRUPTED)  # at once: the engine's client would wait for the query that was interrupted
     except click.ClickException as error:
@@ -73,7 +77,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, backtest_source, compare, evolution, job):
+for command in (demo, backtest_source, backfill, models, compare, evaluate, evolution, job):
     cli.add_command(command)
 
 

@@ -42,6 +42,17 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 
 
+def model_file_option(command: Command) -> Command:
+    """Python files that define models of the user's own."""
+    return click.option(
+        "--model-file",
+        "model_files",
+        multiple=True,
+        metavar="FILE",
+        help="A Python file that registers models of yours; it is run. Again for more.",
+    )(command)
+
+
 def commodity_option(command: Command) -> Command:
     """Which commodity is asked about."""
     return click.option("--commodity", help="Only this commodity, such as WTI; by default all of them.")(command)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from experiments.definitions import SEASON_LENGTH
 from experiments.errors import InvalidInputError
 from experiments.identity import digest
-from experiments.science.window import ModelVariant, TrainingWindow
+from experiments.science.window import QUANTILE_LEVELS, Forecast, ModelVariant, TrainingWindow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class WindowForecast:
-    """What came of one fit: forecasts [H], or the error that prevented them; seconds of each part."""
+    """What came of one fit: forecasts [H], or the error that prevented them; seconds of each part.
 
-    y_hat: NDArray[np.float64] | None
-    error: str | None
-    warning: str | None
-    fit_seconds: float
-    predict_seconds: float
+    `quantiles` holds an array [H] for each of `QUANTILE_LEVELS`, or nothing where the model gives none.
+    """
+
+    y_hat: NDArray[np.float64] | None = None
+    quantiles: Mapping[float, NDArray[np.float64]] = field(default_factory=dict)
+    error: str | None = None
+    warning: str | None = None
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowsTask:
+    """A unit of work: one variant on some windows of a series; all that is needed, and nothing that is shared.
+
+    Parameters
+    ----------
+    variant : ModelVariant
+    series : Series
+        May be a part of the whole, see `part_for`.
+    positions : tuple of int
+        The cutoffs, as positions in `series`.
+    horizon, train_size, seed
+        As in `training_window`.
+    """
+
+    variant: ModelVariant
+    series: Series
+    positions: tuple[int, ...]
+    horizon: int
+    train_size: int | None
+    seed: int
+
+
+def forecast_windows(task: WindowsTask) -> Iterator[WindowForecast]:
+    """Fit and forecast each window of a task, in order: the same numbers in whatever process it runs."""
+    for position in task.positions:
+        window = training_window(
+            task.series,
+            position,
+            covariates=task.variant.covariates,
+            horizon=task.horizon,
+            train_size=task.train_size,
+            seed=task.seed,
+        )
+        yield forecast_window(task.variant, window)
+
+
+def part_for(series: Series, positions: tuple[int, ...], *, horizon: int, train_size: int | None) -> tuple[Series, int]:
+    """The part of a series that windows at these cutoffs need, and how many observations lie before it."""
+    begin = 0 if train_size is None else max(0, min(positions) + 1 - train_size)
+    return series.part(begin, max(positions) + 1 + horizon), begin
 
 
 def training_window(
@@ -95,8 +143,7 @@ def window_key(variant: ModelVariant, fingerprint: str, window: TrainingWindow) 
 
 def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowForecast:
     """Fit a variant on a window and forecast from it; whatever it raises becomes the window's error."""
-    y_hat = error = None
-    fitted_at = None
+    forecast = error = fitted_at = None
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -104,13 +151,14 @@ def forecast_window(variant: ModelVariant, window: TrainingWindow) -> WindowFore
             _check_future(window)
             predict = variant.function(window, **variant.params)
             fitted_at = time.perf_counter()
-            y_hat = _checked(predict(), window.horizon)
+            forecast = _checked(predict(), window.horizon)
         except Exception as failure:  # noqa: BLE001  a model is foreign code: its failure is a row of the ledger
             error = f"{type(failure).__name__}: {failure}".strip()[:500]
     ended = time.perf_counter()
     fitted_at = fitted_at or ended
     return WindowForecast(
-        y_hat=y_hat,
+        y_hat=None if forecast is None else forecast.y_hat,
+        quantiles={} if forecast is None else forecast.quantiles,
         error=error,
         warning=_first(caught),
         fit_seconds=fitted_at - started,
@@ -130,13 +178,38 @@ def _check_future(window: TrainingWindow) -> None:
             raise InvalidInputError(msg)
 
 
-def _checked(y_hat: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
-    values = np.asarray(y_hat, dtype=float)
+def _checked(given: object, horizon: int) -> Forecast:
+    """What a model returned as a forecast; its quantiles in order where sampling let them cross."""
+    forecast = given if isinstance(given, Forecast) else Forecast(y_hat=_numbers(given, horizon, "the model"))
+    if unknown := [level for level in forecast.quantiles if level not in QUANTILE_LEVELS]:
+        msg = f"the model returned the quantile {unknown[0]!r}; {', '.join(map(str, QUANTILE_LEVELS))} are recorded"
+        raise InvalidInputError(msg)
+    if not forecast.quantiles:
+        return Forecast(y_hat=_numbers(forecast.y_hat, horizon, "the model"))
+    if lacking := [level for level in QUANTILE_LEVELS if level not in forecast.quantiles]:
+        msg = f"the model returned quantiles without {lacking[0]}; give {', '.join(map(str, QUANTILE_LEVELS))} or none"
+        raise InvalidInputError(msg)
+    values = [
+        _numbers(forecast.quantiles[level], horizon, f"quantile {level} of the model") for level in QUANTILE_LEVELS
+    ]
+    ordered = np.sort(np.array(values), axis=0)
+    return Forecast(
+        y_hat=_numbers(forecast.y_hat, horizon, "the model"), quantiles=dict(zip(QUANTILE_LEVELS, ordered, strict=True))
+    )
+
+
+def _numbers(given: Any, horizon: int, whose: str) -> NDArray[np.float64]:
+    """An array [H] of finite numbers, or what is wrong with it."""
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"{whose} returned {type(given).__name__}; an array of {horizon} numbers is needed"
+        raise InvalidInputError(msg) from error
     if values.shape != (horizon,):
-        msg = f"the model returned an array of shape {values.shape}; ({horizon},) is needed"
+        msg = f"{whose} returned an array of shape {values.shape}; ({horizon},) is needed"
         raise InvalidInputError(msg)
     if not np.isfinite(values).all():
-        msg = f"the model forecast {values[~np.isfinite(values)][0]} at step {int(np.argmin(np.isfinite(values))) + 1}"
+        msg = f"{whose} forecast {values[~np.isfinite(values)][0]} at step {int(np.argmin(np.isfinite(values))) + 1}"
         raise InvalidInputError(msg)
     return values
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.definitions import EQUALITY_TOLERANCE, SIGNIFICANCE_LEVEL
+from experiments.definitions import EQUALITY_TOLERANCE, SIGNIFICANCE_LEVEL, check_count
 from experiments.errors import InvalidInputError
+from experiments.science.cells import Cells, cells_of
 from experiments.science.evidence.diebold_mariano import diebold_mariano
 from experiments.science.evidence.direction import pesaran_timmermann
 from experiments.science.evidence.family import NO_WINDOW, SAME_AS_NAIVE
-from experiments.science.grid import observed_overlap, overlap
+from experiments.science.intervals import coverage, pinball_loss
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,57 @@ class Scores:
     beats_baseline: bool | None = None
     dm_method: str | None = None
     dm_n: int | None = None
+    evidence_note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScores:
+    """The metrics of one evaluation at one step h; None where a metric is not defined.
+
+    Attributes
+    ----------
+    n_windows : int
+        Windows that succeeded.
+    mae, rmse : float or None
+        Mean absolute error, and root of the mean squared error, at step h, unit of the series.
+    mae_path : float or None
+        Mean over windows of the mean absolute error over steps 1 to h, unit of the series.
+    naive_mae_path : float or None
+        The same of the last observed value.
+    mape, smape : float or None
+        Mean of abs(y - y_hat) over abs(y), and over the mean of abs(y) and abs(y_hat) (Makridakis, Spiliotis and
+        Assimakopoulos 2020, doi 10.1016/j.ijforecast.2019.04.014), at step h, percent; None where one divides by 0.
+    mase : float or None
+        Mean of the absolute error at step h over the scale; None where a scale is 0 or not known.
+    bias : float or None
+        Mean of y_hat - y at step h, unit of the series: positive where forecasts are too high.
+    directional_accuracy : float or None
+        Share in [0, 1] of the windows whose actual at step h moved from day 0 and whose forecast moved to the same
+        side; None where no actual or no forecast moved. (The column of `model_runs` is over all steps.)
+    dm_test_vs_naive, dm_pvalue : float or None
+        Diebold-Mariano against naive on the losses of `mae_path`: negative is better.
+    coverage_80 : float or None
+        Share in [0, 1] of the windows with quantiles whose actual at step h lies between the outer ones.
+    pinball_loss : float or None
+        Mean pinball loss of the quantiles at step h, unit of the series.
+    evidence_note : str or None
+        Why there is no test, where there is none.
+    """
+
+    n_windows: int = 0
+    mae: float | None = None
+    mae_path: float | None = None
+    naive_mae_path: float | None = None
+    rmse: float | None = None
+    mape: float | None = None
+    smape: float | None = None
+    mase: float | None = None
+    bias: float | None = None
+    directional_accuracy: float | None = None
+    dm_test_vs_naive: float | None = None
+    dm_pvalue: float | None = None
+    coverage_80: float | None = None
+    pinball_loss: float | None = None
     evidence_note: str | None = None
 
 
@@ -102,14 +154,14 @@ def score(
     evidence = _evidence_against_naive(windows, y_hat=y_hat, day0=day0, level=level, step_overlap=step_overlap)
     moves = int(windows.n_direction_moves.sum())
     always_flat = not _moves(y_hat, day0, level).any()
-    at_14 = _at_step(14, y=y, y_hat=y_hat, scale=scale, level=level)
+    at = {step: _at_step(step, y=y, y_hat=y_hat, scale=scale, level=level) for step in (1, 7, 14)}
     return Scores(
-        mae_1day=_mae_at(1, y, y_hat),
-        mae_7day=_mae_at(7, y, y_hat),
-        mae_14day=_mae_at(14, y, y_hat),
-        rmse_14day=at_14["rmse"],
-        mape_14day=at_14["mape"],
-        mase_14day=at_14["mase"],
+        mae_1day=at[1].get("mae"),
+        mae_7day=at[7].get("mae"),
+        mae_14day=at[14].get("mae"),
+        rmse_14day=at[14].get("rmse"),
+        mape_14day=at[14].get("mape"),
+        mase_14day=at[14].get("mase"),
         mae_path=float(windows.mae_path.mean()),
         naive_mae_path=float(windows.naive_mae_path.mean()),
         directional_accuracy=None if always_flat or moves == 0 else float(windows.n_direction_hits.sum() / moves),
@@ -154,29 +206,69 @@ def evaluate(forecasts: pd.DataFrame, windows: pd.DataFrame, *, step_size: int |
     >>> evaluate(forecasts, windows).mae_1day
     1.0
     """
-    import pandas as pd
-
-    _require(forecasts, ("cutoff", "step", "ds", "y", "y_hat"), "forecasts")
-    _require(windows, ("cutoff", "day0", "scale", "level"), "windows")
-    if "status" in windows:
-        windows = windows[windows["status"] == "ok"]
-    windows = windows.assign(cutoff=pd.to_datetime(windows["cutoff"])).set_index("cutoff").sort_index()
-    if windows.empty:
-        return Scores(evidence_note=NO_WINDOW)
-    cells = forecasts.assign(cutoff=pd.to_datetime(forecasts["cutoff"]), ds=pd.to_datetime(forecasts["ds"]))
-    wide = _by_step(cells[cells["cutoff"].isin(windows.index)], windows)
-    horizon = wide["y"].shape[1]
-    ends = wide["ds"].iloc[:, -1].to_numpy().astype("datetime64[D]")
-    seen = observed_overlap(windows.index.to_numpy().astype("datetime64[D]"), ends)
-    # numpy sums an array in the order of its memory: the same order gives the figures recorded to the last bit
-    y, y_hat = (np.ascontiguousarray(wide[name].to_numpy(dtype=float)) for name in ("y", "y_hat"))
+    cells = cells_of(forecasts, windows)
     return score(
-        y=y,
-        y_hat=y_hat,
-        day0=windows["day0"].to_numpy(dtype=float),
-        scale=windows["scale"].to_numpy(dtype=float),
-        level=windows["level"].to_numpy(dtype=float),
-        step_overlap=max(seen, overlap(horizon, step_size or horizon)),
+        y=cells.y,
+        y_hat=cells.y_hat,
+        day0=cells.day0,
+        scale=cells.scale,
+        level=cells.level,
+        step_overlap=cells.overlap(cells.y.shape[1], step_size) if len(cells.y) else 1,
+    )
+
+
+def metrics_at(cells: Cells, step: int, *, step_size: int | None = None) -> StepScores:
+    """Every metric of an evaluation at one of its steps, whichever the backtest recorded.
+
+    Parameters
+    ----------
+    cells : Cells
+        From `cells_of`.
+    step : int
+        h, from 1 to the horizon H of the windows; at H the path and its test are those of `evaluate`.
+    step_size : int, optional
+        As in `evaluate`.
+
+    Returns
+    -------
+    StepScores
+
+    Raises
+    ------
+    InvalidInputError
+        If `step` is not a whole number from 1 to H.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"cutoff": ["2024-01-01"], "step": 1, "ds": "2024-01-02", "y": 3.0, "y_hat": 2.0}
+    >>> windows = pd.DataFrame({"cutoff": ["2024-01-01"], "day0": 2.0, "scale": 1.0, "level": 2.0})
+    >>> found = metrics_at(cells_of(pd.DataFrame(row), windows), 1)
+    >>> found.smape, found.bias
+    (40.0, -1.0)
+    """
+    check_count("step", step)
+    if len(cells.y) == 0:
+        return StepScores(evidence_note=NO_WINDOW)
+    if step > cells.y.shape[1]:
+        msg = f"step is {step}: the windows have {cells.y.shape[1]} steps."
+        raise InvalidInputError(msg)
+    y, y_hat, day0, level = cells.y[:, :step], cells.y_hat[:, :step], cells.day0, cells.level
+    windows = window_scores(y=y, y_hat=y_hat, day0=day0, level=level)
+    evidence = _evidence_against_naive(
+        windows, y_hat=y_hat, day0=day0, level=level, step_overlap=cells.overlap(step, step_size)
+    )
+    actual, forecast = (_moves(values[:, -1], day0, level) for values in (y, y_hat))
+    moved, quantiles = actual != 0, cells.quantiles[:, step - 1]
+    return StepScores(
+        n_windows=len(y),
+        mae_path=float(windows.mae_path.mean()),
+        naive_mae_path=float(windows.naive_mae_path.mean()),
+        directional_accuracy=float((actual == forecast)[moved].mean()) if moved.any() and forecast.any() else None,
+        coverage_80=coverage(y[:, -1], quantiles[:, 0], quantiles[:, -1]),
+        pinball_loss=pinball_loss(y[:, -1], quantiles),
+        **{name: evidence[name] for name in ("dm_test_vs_naive", "dm_pvalue", "evidence_note")},
+        **_at_step(step, y=y, y_hat=y_hat, scale=cells.scale, level=level),
     )
 
 
@@ -184,40 +276,6 @@ def scale_and_level(y: Floats) -> tuple[float, float]:
     """The denominator of MASE and the level that sets the tolerance, of a series [N] up to a cutoff."""
     scale = float(np.abs(np.diff(y)).mean()) if len(y) > 1 else float("nan")
     return scale, float(np.abs(y).mean())
-
-
-def _require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
-    if not hasattr(frame, "columns"):
-        msg = f"{what} is {type(frame).__name__}: give the frame that Ledger.{what} returns."
-        raise InvalidInputError(msg)
-    missing = [name for name in columns if name not in frame]
-    if missing:
-        msg = f"{what} lacks the columns {missing}; it has {list(map(str, frame.columns))}."
-        raise InvalidInputError(msg)
-
-
-def _by_step(cells: pd.DataFrame, windows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """`y`, `y_hat` and `ds` as frames [W, H], a row a window; complete, or refused."""
-    if windows.index.has_duplicates or cells.duplicated(["cutoff", "step"]).any():
-        msg = "a cutoff, or a step of one, stands twice: give the forecasts and windows of one evaluation."
-        raise InvalidInputError(msg)
-    wide = {
-        name: cells.pivot(index="cutoff", columns="step", values=name).reindex(windows.index)
-        for name in ("y", "y_hat", "ds")
-    }
-    steps = wide["y"].columns.to_list()
-    gaps = any(bool(frame.isna().any(axis=None)) for frame in wide.values())
-    if gaps or not steps or steps != [*range(1, len(steps) + 1)]:
-        msg = (
-            "forecasts lack a step of a successful window: every cutoff in windows needs the same steps 1 to H, each "
-            f"with ds, y and y_hat; given steps {steps}."
-        )
-        raise InvalidInputError(msg)
-    unknown = windows[["day0", "level"]].isna().any(axis=1)
-    if unknown.any():
-        msg = f"windows lack day0 or level at {windows.index[unknown][0].date()}: every successful window needs both."
-        raise InvalidInputError(msg)
-    return wide
 
 
 def _moves(values: Floats, day0: Floats, level: Floats) -> Floats:
@@ -228,21 +286,22 @@ def _moves(values: Floats, day0: Floats, level: Floats) -> Floats:
     return np.where(np.abs(change) <= EQUALITY_TOLERANCE * level, 0.0, np.sign(change))
 
 
-def _mae_at(step: int, y: Floats, y_hat: Floats) -> float | None:
-    return None if y.shape[1] < step else float(np.abs(y[:, step - 1] - y_hat[:, step - 1]).mean())
-
-
-def _at_step(step: int, *, y: Floats, y_hat: Floats, scale: Floats, level: Floats) -> dict[str, float | None]:
+def _at_step(step: int, *, y: Floats, y_hat: Floats, scale: Floats, level: Floats) -> dict[str, Any]:
+    """The metrics of one step; none of a step beyond the horizon."""
     if y.shape[1] < step:
-        return {"rmse": None, "mape": None, "mase": None}
-    actual = y[:, step - 1]
-    error = np.abs(actual - y_hat[:, step - 1])
+        return {}
+    actual, forecast = y[:, step - 1], y_hat[:, step - 1]
+    error, size = np.abs(actual - forecast), np.abs(actual)
     zero = EQUALITY_TOLERANCE * level  # what is equal to 0 is no denominator: only rounding would be magnified
+    both = size + np.abs(forecast)
     scaled = bool(np.all(scale > zero))  # NaN is not known, so not above 0 either
     return {
+        "mae": float(error.mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "mape": None if (np.abs(actual) <= zero).any() else float(100 * (error / np.abs(actual)).mean()),
+        "mape": None if (size <= zero).any() else float(100 * (error / size).mean()),
+        "smape": None if (both <= zero).any() else float(200 * (error / both).mean()),
         "mase": float((error / scale).mean()) if scaled else None,
+        "bias": float((forecast - actual).mean()),
     }
 
 

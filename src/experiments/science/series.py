@@ -77,8 +77,12 @@ class Series:
 
     def head(self, n: int) -> Series:
         """The first `n` observations, as if nothing later had been given."""
-        covariates = {name: values[:n] for name, values in self.covariates.items()}
-        return replace(self, ds=self.ds[:n], y=self.y[:n], covariates=covariates)
+        return self.part(0, n)
+
+    def part(self, begin: int, end: int) -> Series:
+        """The observations from position `begin` up to, not including, `end`."""
+        covariates = {name: values[begin:end] for name, values in self.covariates.items()}
+        return replace(self, ds=self.ds[begin:end], y=self.y[begin:end], covariates=covariates)
 
 
 def prepare(
@@ -87,6 +91,7 @@ def prepare(
     commodity: str,
     covariates: Mapping[str, pd.DataFrame] | None = None,
     known_covariates: Mapping[str, pd.DataFrame] | None = None,
+    as_of: dt.date | None = None,
 ) -> list[Series]:
     """Check a frame of prices and split it into its series.
 
@@ -101,6 +106,8 @@ def prepare(
         the last value at or before it; an observed one unless that is older than 7 days or, where that is more, twice
         the median gap between the covariate's dates so far. `ds` is the date from which a value is known: the mean of
         January is dated in February, or it is a look ahead that nobody can see from the data.
+    as_of : datetime.date, optional
+        As if nothing observed later had been given.
 
     Raises
     ------
@@ -119,6 +126,11 @@ def prepare(
     by = ["unique_id"] if "unique_id" in check_frame(data, what).columns else []
     frame, notes = clean(data, value="y", what=what, by=by)
     cleaned = {name: _clean_covariate(name, values) for name, values in {**observed, **known}.items()}
+    if as_of is not None:
+        frame = _until(as_of, frame, what)
+        cleaned |= {
+            name: (_until(as_of, cleaned[name][0], f"covariate {name!r}"), cleaned[name][1]) for name in observed
+        }
     notes += tuple(note for _, said in cleaned.values() for note in said)
     standing = tuple(chain.from_iterable(_standing(name, cleaned[name][0]) for name in known))
     groups = frame.groupby("unique_id", sort=True) if by else [(commodity, frame)]
@@ -187,6 +199,15 @@ def _check_one_frequency(found: list[Series]) -> None:
         listed = "; ".join(f"{frequency}: {', '.join(names)}" for frequency, names in by_frequency.items())
         msg = f"the series of {found[0].commodity} differ in frequency ({listed}): give those of one frequency."
         raise InvalidInputError(msg)
+
+
+def _until(as_of: dt.date, frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The rows up to a date."""
+    seen = frame[frame["ds"].to_numpy() <= np.datetime64(as_of, "ns")]
+    if seen.empty:
+        msg = f"{what} begins on {frame['ds'].min().date()} and has nothing as of {as_of}: give a later date."
+        raise InvalidInputError(msg)
+    return seen.reset_index(drop=True)
 
 
 def _span(values: pd.DataFrame) -> tuple[dt.date, dt.date]:

@@ -102,6 +102,8 @@ class ModelVariant:
         may match; "*" is all that are given.
     features : callable or None
         Columns computed from the series that the function is given beside the covariates.
+    requires : str or None
+        The package that must be installed for it.
     experiment_tags : mapping of str to object
         `feature_set`, `complexity` and `production_candidate`.
     """
@@ -113,6 +115,7 @@ class ModelVariant:
     covariates: tuple[str, ...] = ()
     features: FeatureFunction | None = None
     version: str = "v1"
+    requires: str | None = None
     experiment_tags: Mapping[str, Any] = field(default_factory=dict)
 
     def given(self, covariates: Iterable[str]) -> ModelVariant:

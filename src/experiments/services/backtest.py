@@ -1,38 +1,36 @@
-"""The walk-forward backtester: fits every variant on every window and logs each through the hook."""
+"""The walk-forward backtest: from prices and settings to evaluations in the ledger and a leaderboard."""
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
-from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import SEASON_LENGTH, BacktestDefinition, check_count, check_text
 from experiments.errors import InvalidInputError, NotEnoughDataError
-from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
+from experiments.science.features import with_features
 from experiments.science.grid import cutoff_positions, find_grid
-from experiments.science.metrics import scale_and_level
-from experiments.science.models import choose, code_fingerprint
+from experiments.science.models import choose, code_fingerprint, feature_config
 from experiments.science.series import Series, check_covariates, prepare
 from experiments.science.span import Span, covered_span
-from experiments.services.evaluation import evaluation_key
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
-from experiments.services.progress import progress_bar
+from experiments.services.pool import check_time_limit, cores
 from experiments.services.provenance import check_settings
+from experiments.services.walk import Plan, walk
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
-    from experiments.science.window import ModelVariant, TrainingWindow
+    from experiments.science.window import ModelVariant
 
 DEFAULT_SEED = 42
+
+TIME_LIMIT_SECONDS = 300.0
+"""What one fit may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,31 +51,6 @@ class BacktestResult:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """One evaluation to make: a variant over the windows of a series."""
-
-    variant: ModelVariant
-    series: Series
-    positions: tuple[int, ...]
-    config: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """One window of a plan; tasks with equal keys have equal forecasts."""
-
-    plan: _Plan
-    position: int
-    key: str
-
-    @classmethod
-    def of(cls, plan: _Plan, position: int, definition: BacktestDefinition, seed: int) -> _Task:
-        window = _window(plan, position, definition, seed)
-        key = window_key(plan.variant, plan.config["code_fingerprint"], window)
-        return cls(plan=plan, position=position, key=key)
-
-
 def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; all but two have defaults
     data: pd.DataFrame,
     *,
@@ -91,14 +64,18 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     train_size: int | None = 1000,
     seed: int = DEFAULT_SEED,
     data_version: str | None = None,
+    as_of: dt.date | None = None,
+    time_limit: float = TIME_LIMIT_SECONDS,
+    workers: int | None = None,
     ledger: Ledger | Callable[[], Ledger] | None = None,
     progress: bool = True,
 ) -> BacktestResult:
     """Walk variants forward over the windows of a series and log every window to the ledger.
 
     An evaluation the ledger holds already (same variant, code, data and definition) is not made again, and a window
-    whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again. Windows are
-    confined to where all the covariates given are known, the same for every variant.
+    whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again. What is fitted is
+    stored every few seconds: after an interruption the same call goes on where it was. Windows are confined to where
+    all the covariates given are known, the same for every variant.
 
     Parameters
     ----------
@@ -119,6 +96,12 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         Seed handed to every model.
     data_version : str, optional
         The caller's name of the data, recorded with every evaluation.
+    as_of : datetime.date, optional
+        As if nothing observed later had been given.
+    time_limit : float
+        Seconds a fit may take; one that takes longer is a failed window.
+    workers : int, optional
+        Processes that fit, one a core by default; the forecasts do not depend on it.
     ledger : Ledger or callable, optional
         By default the one opened last, else the default one. A callable is asked for it once everything is checked
         that needs none.
@@ -140,8 +123,11 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         check_text("data_version", data_version)
     observed = check_covariates("covariates", covariates)
     in_advance = check_covariates("known_covariates", known_covariates)
+    time_limit = check_time_limit(time_limit)
+    workers = cores() if workers is None else check_count("workers", workers)
     variants, left_out = choose(models, [*observed, *in_advance])
-    series = prepare(data, commodity=commodity, covariates=observed, known_covariates=in_advance)
+    series = prepare(data, commodity=commodity, covariates=observed, known_covariates=in_advance, as_of=as_of)
+    doing = commodity if as_of is None else f"{commodity} as of {as_of}"
     definition = BacktestDefinition(
         commodity=commodity,
         frequency=series[0].frequency,
@@ -159,21 +145,25 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     # nothing above needs the ledger: what is refused there leaves none behind
     ledger = (ledger() if callable(ledger) else ledger) or current()
     definition, counted_from, begun = _on_grid(definition, spans, ledger)
-    plans, notes = [], []
+    plans: list[Plan] = []
+    notes: list[str] = []
     for one, span in zip(series, spans, strict=True):
         positions = _positions(span, definition, counted_from[one.unique_id], min_train)
         told = [*one.notes, *_end_note(one, span, positions, definition), *begun]
         notes += told
         # observations after the last window change nothing, so they make no other evaluation
         seen = span.series.head(positions[-1] + 1 + definition.horizon)
+        said = {"data_version": data_version, "data_notes": "; ".join(told) or None}
         for variant in variants:
-            config = _config(variant, seen, definition, seed)
-            config |= {"data_version": data_version, "data_notes": "; ".join(told) or None}
-            plans.append(_Plan(variant=variant, series=seen, positions=positions, config=config))
-    ids, n_fits = _walk(plans, definition, ledger, seed=seed, progress=progress)
+            whole, running = with_features(seen, variant, positions)
+            config = EvaluationConfig.of(_config(running, whole, definition, seed) | said)
+            plans.append(Plan(variant=running, series=whole, positions=positions, config=config, definition=definition))
+    ids, n_fits = walk(
+        plans, ledger.recorder, seed=seed, workers=workers, time_limit=time_limit, what=doing, progress=progress
+    )
     board = ledger.leaderboard(commodity, definition.backtest_id)
     latest = board["data_as_of"].dropna().max()
-    if latest > max(plan.config["data_as_of"] for plan in plans):
+    if latest > max(plan.series.ds[-1].item() for plan in plans):
         notes.append(f"the ledger has evaluations on data up to {latest}: the leaderboard is of those")
     return BacktestResult(
         definition=definition,
@@ -184,33 +174,6 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         seconds=time.perf_counter() - started,
         notes=tuple(dict.fromkeys([*notes, *left_out])),
     )
-
-
-def _walk(
-    plans: Sequence[_Plan], definition: BacktestDefinition, ledger: Ledger, *, seed: int, progress: bool
-) -> tuple[dict[tuple[str, str], str], int]:
-    """Fit what is not recorded and log every window; returns the evaluations' ids and how many windows were fitted."""
-    recorded = {
-        _key(plan): ledger.recorder.recorded(definition.commodity, _evaluation_key(plan, definition)) for plan in plans
-    }
-    ids = {key: found for key, found in recorded.items() if found is not None}
-    todo = [plan for plan in plans if _key(plan) not in ids]
-    tasks = [_Task.of(plan, position, definition, seed) for plan in todo for position in plan.positions]
-    known = ledger.recorder.known_forecasts([task.key for task in tasks])
-    to_fit = [task for task in tasks if task.key not in known]
-    reused = [(task, known[task.key]) for task in tasks if task.key in known]
-    bar = progress_bar("backtesting", total=len(tasks), enabled=progress)
-    with bar as advance, closing(_fit(to_fit, definition, seed)) as fits:
-        try:
-            for task, forecast in chain(reused, fits):
-                ids[_key(task.plan)] = ledger.log_experiment(
-                    task.plan.variant.name, _results(task, forecast, definition), task.plan.config
-                )
-                advance(task.plan.variant.name)
-        except BaseException:
-            ledger.recorder.discard(ids.values())
-            raise
-    return {key: ids[key] for key in map(_key, plans)}, len(to_fit)
 
 
 def _min_train(definition: BacktestDefinition) -> int:
@@ -287,13 +250,14 @@ def _end_note(series: Series, span: Span, positions: Sequence[int], definition: 
 
 def _config(variant: ModelVariant, series: Series, definition: BacktestDefinition, seed: int) -> dict[str, Any]:
     """The hook's `config` of one evaluation; the series ends with the last actual a window can reach."""
+    exog_vars = {"exog_vars": ",".join(variant.covariates)} if variant.covariates else {}
     return {
         "commodity": series.commodity,
         "unique_id": series.unique_id,
         "model_type": variant.type,
         "model_version": variant.version,
-        "hyperparameters": dict(variant.params),
-        "feature_config": {name: name in variant.covariates for name in definition.covariates},
+        "hyperparameters": {**variant.params, **exog_vars},
+        "feature_config": feature_config(variant, definition.covariates),
         "forecast_horizon_days": definition.horizon,
         "frequency": definition.frequency,
         "n_windows": definition.n_windows,
@@ -307,70 +271,3 @@ def _config(variant: ModelVariant, series: Series, definition: BacktestDefinitio
         "code_fingerprint": code_fingerprint(variant),
         "tags": [f"{name}={value}" for name, value in variant.experiment_tags.items()],
     }
-
-
-def _evaluation_key(plan: _Plan, definition: BacktestDefinition) -> str:
-    cutoffs = [plan.series.ds[position].item() for position in plan.positions]
-    return evaluation_key(plan.variant.name, EvaluationConfig.of(plan.config), definition, cutoffs)
-
-
-def _key(plan: _Plan) -> tuple[str, str]:
-    return plan.variant.name, plan.series.unique_id
-
-
-def _fit(tasks: Sequence[_Task], definition: BacktestDefinition, seed: int) -> Generator[tuple[_Task, WindowForecast]]:
-    """Fit in worker processes, one thread each; results come as they are ready."""
-    if not tasks:
-        return
-    from joblib import Parallel, delayed, parallel_config
-
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", pre_dispatch="4 * n_jobs")(
-            delayed(_numbered)(number, task.plan.variant, _window(task.plan, task.position, definition, seed))
-            for number, task in enumerate(tasks)
-        )
-        try:
-            for number, forecast in results:
-                yield tasks[number], forecast
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that its tasks are cancelled is no news
-                results.close()
-
-
-def _numbered(number: int, variant: ModelVariant, window: TrainingWindow) -> tuple[int, WindowForecast]:
-    return number, forecast_window(variant, window)
-
-
-def _window(plan: _Plan, position: int, definition: BacktestDefinition, seed: int) -> TrainingWindow:
-    return training_window(
-        plan.series,
-        position,
-        covariates=plan.variant.covariates,
-        horizon=definition.horizon,
-        train_size=definition.train_size,
-        seed=seed,
-    )
-
-
-def _results(task: _Task, forecast: WindowForecast, definition: BacktestDefinition) -> dict[str, Any]:
-    """The hook's `results` of one window."""
-    series, position = task.plan.series, task.position
-    after = slice(position + 1, position + 1 + definition.horizon)
-    scale, level = scale_and_level(series.y[: position + 1])
-    window = _window(task.plan, position, definition, seed=0)
-    results = {
-        "cutoff": series.ds[position].item(),
-        "day0": float(series.y[position]),
-        "scale": scale,
-        "level": level,
-        "window_key": task.key,
-        "n_training": len(window.y),
-        "training_start_date": window.ds[0].item() if len(window.ds) else series.ds[position].item(),
-        "fit_seconds": forecast.fit_seconds,
-        "predict_seconds": forecast.predict_seconds,
-        "warning": forecast.warning,
-    }
-    if forecast.y_hat is None:
-        return results | {"error": forecast.error}
-    return results | {"ds": series.ds[after].tolist(), "y": series.y[after].tolist(), "y_hat": forecast.y_hat.tolist()}

@@ -10,16 +10,13 @@ from pathlib import Path
 
 from experiments.errors import ExperimentsError, first_line
 from experiments.services.ledger import connect, ledger_folder
+from experiments.services.models import describe
 from experiments.services.provenance import capture, check_settings
 from experiments.services.recorder import KEYS
 from experiments.storage import catalog
 from experiments.storage import engine as engines
 from experiments.storage.spark import OLDEST_JAVA, java_version
 from experiments.storage.sql_files import names
-
-OPTIONAL_MODELS = {"statsforecast": "auto_arima", "xgboost-cpu": "xgboost"}
-"""Packages of the extra `models`, and what needs them."""
-
 
 NEVER_ON_A_WORKSPACE = (
     "its code was run against a stand-in only (local Spark; the bundle checked offline), never on a real workspace"
@@ -57,7 +54,7 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
         Finding(what="python", state="ok", detail=f"{platform.python_version()} on {platform.platform()}"),
         Finding(what="machine", state="ok", detail=provenance.hardware_config),
         Finding(what="packages", state="ok", detail=", ".join(f"{name} {number}" for name, number in packages.items())),
-        *_missing_models(packages),
+        *_missing_models(),
         Finding(what="databricks", state="note", detail=NEVER_ON_A_WORKSPACE),
         *([] if name == "databricks" else _ledger(ledger_folder(path), name)),
         _java(needed=name == "spark"),
@@ -72,12 +69,14 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
     return findings
 
 
-def _missing_models(packages: dict[str, str]) -> list[Finding]:
-    installed = {*packages, *(["xgboost-cpu"] if "xgboost" in packages else [])}
+def _missing_models() -> list[Finding]:
+    lacking: dict[str, list[str]] = {}
+    for one in describe():
+        if one["lacks"] is not None:
+            lacking.setdefault(one["lacks"], []).append(one["name"])
     return [
-        Finding(what=name, state="note", detail=f"not installed, {model} will fail: install the extra 'models'")
-        for name, model in OPTIONAL_MODELS.items()
-        if name not in installed
+        Finding(what="models", state="note", detail=f"{', '.join(names)} cannot run: lacking {lack}")
+        for lack, names in lacking.items()
     ]
 
 

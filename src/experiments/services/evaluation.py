@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +14,9 @@ from experiments.definitions import BacktestDefinition
 from experiments.errors import ConflictError, InvalidInputError
 from experiments.identity import digest, uuid7
 from experiments.science.grid import observed_overlap, overlap
-from experiments.science.metrics import score, window_scores
+from experiments.science.intervals import conformal_quantiles, coverage, pinball_loss
+from experiments.science.metrics import Floats, score, window_scores
+from experiments.science.window import QUANTILE_LEVELS
 from experiments.services.links import configured_links
 
 if TYPE_CHECKING:
@@ -30,10 +34,15 @@ class Evaluation:
     model_name: str
     config: EvaluationConfig
     started_at: dt.datetime
+    cutoffs: tuple[dt.date, ...] | None = None
+    """Those of all windows to come, where they are known beforehand."""
+    experiment_id: str = ""
     windows: dict[dt.date, Window] = field(default_factory=dict)
+    written: set[dt.date] = field(default_factory=set)
+    """Cutoffs of the windows whose rows are in the ledger already."""
 
     def __post_init__(self) -> None:
-        self.experiment_id = uuid7(self.started_at)
+        self.experiment_id = self.experiment_id or uuid7(self.started_at)
 
     def add(self, window: Window) -> None:
         """Take in a window; the same window again changes nothing.
@@ -114,7 +123,7 @@ class Evaluation:
     @property
     def evaluation_key(self) -> str:
         """Digest of what makes two evaluations the same."""
-        return evaluation_key(self.model_name, self.config, self.definition, list(self.windows))
+        return evaluation_key(self.model_name, self.config, self.definition, self.cutoffs or list(self.windows))
 
     @property
     def links(self) -> dict[str, str]:
@@ -125,28 +134,38 @@ class Evaluation:
         )
 
     def rows(self, provenance: Provenance, *, now: dt.datetime) -> dict[str, list[Row]]:
-        """The rows of every table, `model_runs` last."""
+        """The rows of every table, `model_runs` last; windows that are written already have none."""
         ordered = [self.windows[cutoff] for cutoff in sorted(self.windows)]
-        stamp = {
-            "experiment_id": self.experiment_id,
-            "commodity": self.config.commodity,
-            "unique_id": self.config.unique_id or self.config.commodity,
-            "run_month": f"{self.started_at:%Y-%m}",
-        }
         run = self._run_row(ordered, provenance)
         definition = asdict(self.definition) | {"backtest_id": self.definition.backtest_id, "created_at": now}
         return {
             "environments": [provenance.environment | {"captured_at": now}],
             "backtests": [definition],
             "experiments": [self._experiment_row(run["status"], provenance, ended_at=now)],
-            "run_windows": _window_rows(ordered, stamp),
-            "forecasts": [
-                stamp | {"cutoff": window.cutoff, "step": step, "ds": ds, "y": y, "y_hat": y_hat}
-                for window in ordered
-                for step, (ds, y, y_hat) in enumerate(zip(window.ds, window.y, window.y_hat, strict=True), 1)
-            ],
+            **self._window_rows(ordered),
             "model_runs": [run],
         }
+
+    def rows_so_far(self) -> dict[str, list[Row]]:
+        """The rows of the windows before the first that is missing: what comes later does not change them."""
+        ordered = [self.windows[cutoff] for cutoff in takewhile(self.windows.__contains__, sorted(self.cutoffs or ()))]
+        return self._window_rows(ordered)
+
+    def _window_rows(self, ordered: list[Window]) -> dict[str, list[Row]]:
+        """Rows of `run_windows` and `forecasts`, of windows in order from the first on."""
+        stamp = {
+            "experiment_id": self.experiment_id,
+            "commodity": self.config.commodity,
+            "unique_id": self.config.unique_id or self.config.commodity,
+            "run_month": f"{self.started_at:%Y-%m}",
+        }
+        rows: dict[str, list[Row]] = {"run_windows": [], "forecasts": []}
+        key = {"evaluation_key": self.evaluation_key}
+        for window, interval in zip(ordered, _intervals(ordered), strict=True):
+            if window.cutoff not in self.written:
+                rows["run_windows"].append(stamp | key | _window_row(window, interval))
+                rows["forecasts"] += [stamp | row for row in _forecast_rows(window, interval)]
+        return rows
 
     def _experiment_row(self, status: str, provenance: Provenance, *, ended_at: dt.datetime) -> Row:
         return {
@@ -213,11 +232,12 @@ class Evaluation:
             "environment_id": provenance.environment_id,
             "code_fingerprint": config.code_fingerprint,
             **_scores(good, definition),
+            **_interval_scores(good, _intervals(good)),
         }
 
 
 def evaluation_key(
-    model_name: str, config: EvaluationConfig, definition: BacktestDefinition, cutoffs: list[dt.date]
+    model_name: str, config: EvaluationConfig, definition: BacktestDefinition, cutoffs: Sequence[dt.date]
 ) -> str:
     """Digest of what makes two evaluations the same: definition, model, parameters, data, code, seed and cutoffs."""
     return digest(
@@ -253,33 +273,72 @@ def _scores(good: list[Window], definition: BacktestDefinition) -> Row:
     return asdict(result)
 
 
-def _window_rows(ordered: list[Window], stamp: Row) -> list[Row]:
-    rows = []
-    for window in ordered:
-        row = stamp | {
-            "cutoff": window.cutoff,
-            "training_start_date": window.training_start_date,
-            "window_key": window.window_key,
-            "n_training": window.n_training,
-            "day0": window.day0,
-            "scale": None if window.scale is None or math.isnan(window.scale) else window.scale,
-            "level": window.known_level,
-            "status": "failed" if window.failed else "ok",
-            "error": window.error,
-            "warning": window.warning,
-            "fit_seconds": window.fit_seconds,
-            "predict_seconds": window.predict_seconds,
-        }
-        if not window.failed:
-            scores = window_scores(
-                y=np.array([window.y]),
-                y_hat=np.array([window.y_hat]),
-                day0=np.array([window.day0]),
-                level=np.array([window.known_level]),
-            )
-            row |= {name: getattr(scores, name)[0].item() for name in scores.__dataclass_fields__}
-        rows.append(row)
-    return rows
+def _intervals(ordered: list[Window]) -> list[Floats | None]:
+    """The quantiles [H, 3] of each window: the model's own, else conformal from the windows before it, else None."""
+    good = [window for window in ordered if not window.failed]
+    if not good:
+        return [None] * len(ordered)
+    conformal = conformal_quantiles(
+        np.array([window.y for window in good]),
+        np.array([window.y_hat for window in good]),
+        cutoffs=np.array([window.cutoff for window in good], dtype="datetime64[D]"),
+        ds=np.array([window.ds for window in good], dtype="datetime64[D]"),
+    )
+    found = {window.cutoff: _own_or(window, derived) for window, derived in zip(good, conformal, strict=True)}
+    return [found.get(window.cutoff) for window in ordered]
+
+
+def _own_or(window: Window, conformal: Floats) -> Floats | None:
+    if window.quantiles:
+        return np.array([window.quantiles[level] for level in QUANTILE_LEVELS]).T
+    return conformal if np.isfinite(conformal).any() else None
+
+
+def _interval_scores(good: list[Window], intervals: list[Floats | None]) -> Row:
+    """`coverage_80` and `pinball_loss` over the cells that have quantiles."""
+    scored = [(window, quantiles) for window, quantiles in zip(good, intervals, strict=True) if quantiles is not None]
+    if not scored:
+        return {}
+    y, quantiles = np.array([window.y for window, _ in scored]), np.array([found for _, found in scored])
+    return {
+        "coverage_80": coverage(y, quantiles[..., 0], quantiles[..., -1]),
+        "pinball_loss": pinball_loss(y, quantiles, QUANTILE_LEVELS),
+    }
+
+
+def _forecast_rows(window: Window, interval: Floats | None) -> Iterator[Row]:
+    for step, (ds, y, y_hat) in enumerate(zip(window.ds, window.y, window.y_hat, strict=True), 1):
+        row: Row = {"cutoff": window.cutoff, "step": step, "ds": ds, "y": y, "y_hat": y_hat}
+        if interval is not None and np.isfinite(interval[step - 1]).all():
+            row["quantiles"] = dict(zip(map(str, QUANTILE_LEVELS), interval[step - 1].tolist(), strict=True))
+        yield row
+
+
+def _window_row(window: Window, interval: Floats | None) -> Row:
+    row = {
+        "cutoff": window.cutoff,
+        "training_start_date": window.training_start_date,
+        "window_key": window.window_key,
+        "n_training": window.n_training,
+        "day0": window.day0,
+        "scale": None if window.scale is None or math.isnan(window.scale) else window.scale,
+        "level": window.known_level,
+        "status": "failed" if window.failed else "ok",
+        "error": window.error,
+        "warning": window.warning,
+        "fit_seconds": window.fit_seconds,
+        "predict_seconds": window.predict_seconds,
+        "interval_method": None if interval is None else "model" if window.quantiles else "conformal",
+    }
+    if not window.failed:
+        scores = window_scores(
+            y=np.array([window.y]),
+            y_hat=np.array([window.y_hat]),
+            day0=np.array([window.day0]),
+            level=np.array([window.known_level]),
+        )
+        row |= {name: getattr(scores, name)[0].item() for name in scores.__dataclass_fields__}
+    return row
 
 
 def _total_seconds(windows: list[Window]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_commodity
 from experiments.errors import ExperimentsError, InvalidInputError, NotFoundError
 from experiments.services.answers import Choice, choices
-from experiments.services.backtest import BacktestResult, backtest
+from experiments.services.backtest import TIME_LIMIT_SECONDS, BacktestResult, backtest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ class Section:
     windows: int = 40
     step: int | None = None
     train_size: int | None = 1000
+    time_limit: int = int(TIME_LIMIT_SECONDS)
     date_column: str = "ds"
     value_column: str = "y"
 
@@ -44,6 +46,7 @@ class Outcome:
     """What became of one section: a result and the choice for each series, or the error that prevented them."""
 
     commodity: str
+    as_of: dt.date | None = None
     result: BacktestResult | None = None
     choices: tuple[Choice, ...] = ()
     error: str | None = None
@@ -85,7 +88,13 @@ def read_config(path: str | Path) -> tuple[Section, ...]:
     return sections
 
 
-def run_backtests(sections: Sequence[Section], ledger: Ledger, *, progress: bool = True) -> Iterator[Outcome]:
+def run_backtests(
+    sections: Sequence[Section],
+    ledger: Ledger,
+    *,
+    as_of: Sequence[dt.date] = (),
+    progress: bool = True,
+) -> Iterator[Outcome]:
     """Backtest one section after another; one that fails is told in its outcome and does not stop the rest.
 
     Run again on the same data it fits nothing, as `backtest` does.
@@ -94,21 +103,27 @@ def run_backtests(sections: Sequence[Section], ledger: Ledger, *, progress: bool
     ----------
     sections : sequence of Section
     ledger : Ledger
+    as_of : sequence of date
+        Backtest each section as if nothing observed after this date had been given, the earliest first; by default
+        once, with everything.
     progress : bool
         Whether to show a progress bar on standard error.
     """
     for section in sections:
-        try:
-            result = _run(section, ledger, progress=progress)
-            chosen = tuple(choices(ledger, section.commodity, result.definition.backtest_id))
-        except Exception as error:  # noqa: BLE001  whatever went wrong with one commodity, the others are still due
-            name = "" if isinstance(error, ExperimentsError) else f"{type(error).__name__}: "
-            yield Outcome(commodity=section.commodity, error=name + " ".join(str(error).split()))
-        else:
-            yield Outcome(commodity=section.commodity, result=result, choices=chosen)
+        dates: list[dt.date | None] = [*sorted(set(as_of))]
+        for date in dates or [None]:
+            try:
+                result = _run(section, ledger, as_of=date, progress=progress)
+                chosen = tuple(choices(ledger, section.commodity, result.definition.backtest_id))
+            except Exception as error:  # noqa: BLE001  whatever went wrong with one commodity, the others are still due
+                name = "" if isinstance(error, ExperimentsError) else f"{type(error).__name__}: "
+                told = name + " ".join(str(error).split())
+                yield Outcome(commodity=section.commodity, as_of=date, error=told)
+            else:
+                yield Outcome(commodity=section.commodity, as_of=date, result=result, choices=chosen)
 
 
-def _run(section: Section, ledger: Ledger, *, progress: bool) -> BacktestResult:
+def _run(section: Section, ledger: Ledger, *, as_of: dt.date | None, progress: bool) -> BacktestResult:
     from experiments.services.sources import read_covariates, read_prices
 
     date_column = section.date_column
@@ -124,6 +139,8 @@ def _run(section: Section, ledger: Ledger, *, progress: bool) -> BacktestResult:
         step_size=section.step,
         train_size=section.train_size,
         data_version=prices.version,
+        as_of=as_of,
+        time_limit=section.time_limit,
         ledger=ledger,
         progress=progress,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from experiments.services.comparison import Comparison
     from experiments.services.evolution import Evolution
+    from experiments.services.recompute import Recomputed
 
 DEFAULT_PATH = "ledger"
 """Folder of the tables, where neither a path nor EXPERIMENTS_PATH is given."""
@@ -155,6 +156,32 @@ class Ledger:
 
         found = self._candidates(commodity, backtest_id, as_of)
         return [one for of in found for one in compare_models(self._running, of, models)]
+
+    def recompute(
+        self, commodity: str, model: str | None = None, *, horizon: int | None = None, metric: str = "mae_path"
+    ) -> Recomputed:
+        """Any metric at any step of the latest backtest from its stored forecasts; and what recorded does not follow.
+
+        Parameters
+        ----------
+        commodity : str
+        model : str, optional
+            Only this one, as the leaderboard names it; by default all.
+        horizon : int, optional
+            The step; by default the last of the windows.
+        metric : str
+            What the rows are sorted by, one of `recompute.STEP_METRICS`.
+
+        Raises
+        ------
+        NotFoundError
+            If the commodity, a backtest of it, the model in it or the metric is not known.
+        InvalidInputError
+            If the backtest does not reach that horizon.
+        """
+        from experiments.services.recompute import recompute
+
+        return recompute(self._running, self._candidates(commodity, None, None), model, horizon=horizon, metric=metric)
 
     def evolution(self, model_name: str, commodity: str | None = None) -> Evolution:
         """One model over its evaluations: whether its accuracy changed beyond luck, and what else changed.

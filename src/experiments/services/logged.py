@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from experiments.definitions import check_commodity
 from experiments.errors import InvalidInputError
 from experiments.science.metrics import scale_and_level
+from experiments.science.window import QUANTILE_LEVELS
 from experiments.services.rows import as_mapping, convert
 from experiments.storage.sql_files import columns
 
@@ -27,6 +29,7 @@ _WINDOW_KINDS = {column.name: column.type for column in columns("run_windows")} 
     "ds": "array<date>",
     "y": "array<double>",
     "y_hat": "array<double>",
+    "quantiles": "map<string, array<double>>",
     "y_train": "array<double>",
 }
 
@@ -38,7 +41,22 @@ def _known(cls: type, what: str, given: Mapping[str, Any], *, kinds: Mapping[str
     if unknown := [name for name in given if name not in known]:
         msg = f"{what} has the unknown key {unknown[0]!r}; it takes {', '.join(known)}."
         raise InvalidInputError(msg)
-    return {name: convert(kinds[name], name, value) for name, value in given.items() if value is not None}
+    return {
+        name: _quantiles(value) if name == "quantiles" else convert(kinds[name], name, value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _quantiles(value: Any) -> dict[float, list[float]]:
+    """Quantile forecasts by level, each a list [H]."""
+    levels = dict(value) if isinstance(value, Mapping) else {}
+    if levels and set(levels) != set(QUANTILE_LEVELS):
+        levels = {}
+    if not levels and value != {}:
+        msg = f"quantiles is {reprlib.repr(value)}: give a list for each level, {{0.1: [...], 0.5: [...], 0.9: [...]}}."
+        raise InvalidInputError(msg)
+    return {level: convert("array<double>", f"quantiles[{level}]", levels[level]) for level in levels}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +115,8 @@ class EvaluationConfig:
 class Window:
     """One evaluated window: the `results` of `log_experiment`.
 
-    Either forecasts (`ds`, `y`, `y_hat`, arrays [H]) or the `error` that prevented them.
+    Either forecasts (`ds`, `y`, `y_hat`, arrays [H], and `quantiles`, arrays [H] by level, where the model gives them)
+    or the `error` that prevented them.
     """
 
     cutoff: dt.date
@@ -105,6 +124,7 @@ class Window:
     ds: list[dt.date] = field(default_factory=list)
     y: list[float] = field(default_factory=list)
     y_hat: list[float] = field(default_factory=list)
+    quantiles: dict[float, list[float]] = field(default_factory=dict)
     scale: float | None = None
     level: float | None = None
     training_start_date: dt.date | None = None
@@ -137,7 +157,7 @@ class Window:
                 raise InvalidInputError(msg)
             given["scale"], given["level"] = scale_and_level(np.array(y_train))
         if "error" in given:
-            given = {name: value for name, value in given.items() if name not in ("ds", "y", "y_hat")}
+            given = {name: value for name, value in given.items() if name not in ("ds", "y", "y_hat", "quantiles")}
         window = cls(**given)
         window._check()
         return window
@@ -155,10 +175,10 @@ class Window:
         return float(np.abs([self.day0, *self.y]).mean())
 
     def _check(self) -> None:
-        lengths = {name: len(getattr(self, name)) for name in ("ds", "y", "y_hat")}
-        if not self.failed and (len(set(lengths.values())) > 1 or not self.y):
-            given = list(lengths.values())
-            msg = f"ds, y and y_hat of the window at {self.cutoff} have lengths {given}: give one of each a step."
+        given = [len(self.ds), len(self.y), len(self.y_hat), *map(len, self.quantiles.values())]
+        if not self.failed and (len(set(given)) > 1 or not self.y):
+            what = "ds, y, y_hat and quantiles" if self.quantiles else "ds, y and y_hat"
+            msg = f"{what} of the window at {self.cutoff} have lengths {given}: give one of each a step."
             raise InvalidInputError(msg)
         for name in ("scale", "level", "n_training", "fit_seconds", "predict_seconds"):
             if (getattr(self, name) or 0) < 0:

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "arch",
+    "cmdstanpy",
     "deltalake",
     "experiment-ledger",
+    "neuralprophet",
     "numpy",
     "pandas",
+    "prophet",
     "pyarrow",
     "pysail",
     "pyspark",
@@ -31,6 +34,7 @@ PACKAGES = (
     "scipy",
     "statsforecast",
     "statsmodels",
+    "torch",
     "xgboost",
     "xgboost-cpu",
 )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.errors import ConflictError, ExperimentsError
-from experiments.identity import digest
+from experiments.identity import digest, time_of
 from experiments.science.forecasting import WindowForecast
+from experiments.science.window import QUANTILE_LEVELS
 from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import Provenance, capture, check_settings
@@ -62,12 +63,49 @@ class Recorder:
         evaluation = self._open.get(key)
         if evaluation is None:
             check_settings()
-            now = as_timestamp("now", dt.datetime.now(dt.UTC))
-            evaluation = Evaluation(model_name=model_name, config=checked, started_at=now)
+            evaluation = Evaluation(model_name=model_name, config=checked, started_at=_now())
         evaluation.add(window)
         _ = evaluation.definition  # what cannot be a backtest is refused with the first window, not with the last
         self._open[key] = evaluation
-        return self._finish(key) if evaluation.is_complete else evaluation.experiment_id
+        return self._record([key])[0] if evaluation.is_complete else evaluation.experiment_id
+
+    def begin(
+        self, model_name: str, config: EvaluationConfig, cutoffs: Sequence[dt.date], *, known_as: str | None
+    ) -> Evaluation:
+        """Begin an evaluation whose windows are all known, or go on with one that was interrupted.
+
+        Its windows are written by `store`, not one by one as those that are logged.
+
+        Parameters
+        ----------
+        model_name : str
+        config : EvaluationConfig
+        cutoffs : sequence of date
+            Those of all its windows.
+        known_as : str or None
+            The id under which it was begun, see `unfinished`.
+        """
+        evaluation = Evaluation(
+            model_name=model_name,
+            config=config,
+            started_at=_now() if known_as is None else time_of(known_as),
+            cutoffs=tuple(cutoffs),
+            experiment_id=known_as or "",
+        )
+        self._open[evaluation.evaluation_key] = evaluation
+        return evaluation
+
+    def store(self) -> dict[str, str]:
+        """Write what has come in, in one commit a table: evaluations that are whole, and of the others their windows.
+
+        Returns
+        -------
+        dict of str to str
+            By key, the ids under which the ledger now has the whole ones.
+        """
+        whole = [key for key, evaluation in self._open.items() if evaluation.is_complete]
+        begun = [evaluation for evaluation in self._open.values() if evaluation.cutoffs and not evaluation.is_complete]
+        return dict(zip(whole, self._record(whole, begun), strict=True))
 
     def finish(self) -> list[str]:
         """Record every evaluation that is still open, with the windows it has; returns their ids.
@@ -80,7 +118,7 @@ class Recorder:
         ids, refused = [], []
         for key in list(self._open):
             try:
-                ids.append(self._finish(key))
+                ids += self._record([key])
             except ExperimentsError as error:
                 refused.append(error)
         if refused:
@@ -91,23 +129,41 @@ class Recorder:
         """Forget these evaluations where they are still open."""
         self._open = {key: item for key, item in self._open.items() if item.experiment_id not in experiment_ids}
 
-    def recorded(self, commodity: str, evaluation_key: str) -> str | None:
-        """The id under which an evaluation is in the ledger already."""
-        found = select(self._engine, "recorded_run", commodity=commodity, evaluation_key=evaluation_key)
-        return None if found.empty else str(found["experiment_id"].iloc[0])
+    def recorded(self, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
+        """By key, the ids of those evaluations of a commodity that are in the ledger already."""
+        return self._ids("recorded_runs", commodity, evaluation_keys)
+
+    def unfinished(self, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
+        """By key, the ids under which windows of these evaluations were stored before they were interrupted."""
+        return self._ids("begun_runs", commodity, evaluation_keys)
+
+    def _ids(self, name: str, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
+        if not evaluation_keys:
+            return {}
+        found = _records(select_among(self._engine, name, "evaluation_key", evaluation_keys, commodity=commodity))
+        return {row["evaluation_key"]: str(row["experiment_id"]) for row in found}
+
+    def _recorded(self, evaluations: Sequence[Evaluation]) -> dict[str, str]:
+        by_commodity: dict[str, list[str]] = {}
+        for one in evaluations:
+            by_commodity.setdefault(one.config.commodity, []).append(one.evaluation_key)
+        return {
+            key: id_ for commodity, keys in by_commodity.items() for key, id_ in self.recorded(commodity, keys).items()
+        }
 
     def known_forecasts(self, window_keys: Sequence[str]) -> dict[str, WindowForecast]:
         """What is recorded of windows with these keys: their forecasts need no second fit."""
         if not window_keys:
             return {}
         rows = _records(select_among(self._engine, "known_forecasts", "window_key", window_keys))
-        steps: dict[str, dict[int, float]] = {}
+        by_step: dict[str, dict[int, dict[str, Any]]] = {}
         for row in rows:
-            steps.setdefault(row["window_key"], {})[row["step"]] = row["y_hat"]
+            by_step.setdefault(row["window_key"], {})[row["step"]] = row
+        steps = {key: [cell for _, cell in sorted(cells.items())] for key, cells in by_step.items()}
         return {
             row["window_key"]: WindowForecast(
-                y_hat=np.array([y_hat for _, y_hat in sorted(steps[row["window_key"]].items())]),
-                error=None,
+                y_hat=np.array([cell["y_hat"] for cell in steps[row["window_key"]]]),
+                quantiles=_own_quantiles(steps[row["window_key"]]),
                 warning=row["warning"],
                 fit_seconds=row["fit_seconds"],
                 predict_seconds=row["predict_seconds"],
@@ -158,19 +214,27 @@ class Recorder:
                 found |= {row[name]: row for row in rows_with_key(self._engine, "model_runs", name, values)}
         return found
 
-    def _finish(self, key: str) -> str:
-        evaluation = self._open[key]
-        recorded = self.recorded(evaluation.config.commodity, evaluation.evaluation_key)
-        if recorded is not None:
-            del self._open[key]
-            self._check_same_forecasts(evaluation, recorded)
-            return recorded
-        rows = evaluation.rows(capture(self._engine.cluster), now=dt.datetime.now(dt.UTC))
-        inserted = [self._merge(table, rows[table]) for table in KEYS]
-        del self._open[key]
-        if inserted[-1] == 0:  # another process recorded the same evaluation meanwhile
-            return self.recorded(evaluation.config.commodity, evaluation.evaluation_key) or evaluation.experiment_id
-        return evaluation.experiment_id
+    def _record(self, keys: Sequence[str], begun: Sequence[Evaluation] = ()) -> list[str]:
+        """Write open evaluations as they are, and the windows so far of others; returns the ids of the first."""
+        open_ = [self._open[key] for key in keys]
+        recorded = self._recorded(open_)
+        for key, evaluation in zip(keys, open_, strict=True):
+            if evaluation.evaluation_key in recorded:
+                del self._open[key]
+                self._check_same_forecasts(evaluation, recorded[evaluation.evaluation_key])
+        provenance, now = capture(self._engine.cluster), dt.datetime.now(dt.UTC)
+        new = [evaluation for evaluation in open_ if evaluation.evaluation_key not in recorded]
+        written = [evaluation.rows(provenance, now=now) for evaluation in new]
+        written += [evaluation.rows_so_far() for evaluation in begun]
+        inserted = 0
+        for table in KEYS:
+            inserted = self._merge(table, [row for rows in written for row in rows.get(table, ())])
+        for evaluation, rows in zip([*new, *begun], written, strict=True):
+            evaluation.written |= {row["cutoff"] for row in rows["run_windows"]}
+        self._open = {key: item for key, item in self._open.items() if not any(item is one for one in new)}
+        if inserted < len(new):  # another process recorded one meanwhile
+            recorded |= self._recorded(new)
+        return [recorded.get(one.evaluation_key, one.experiment_id) for one in open_]
 
     def _merge(self, table: str, rows: Sequence[Row]) -> int:
         """Merge on the table's key; what this process has written once under a shared key is not written again."""
@@ -192,6 +256,17 @@ class Recorder:
                 "or the new data a data_version."
             )
             raise ConflictError(msg)
+
+
+def _own_quantiles(cells: list[dict[str, Any]]) -> dict[float, np.ndarray[Any, np.dtype[np.float64]]]:
+    """The quantiles a model gave itself, from the stored cells of a window."""
+    if cells[0]["interval_method"] != "model":
+        return {}
+    return {level: np.array([dict(cell["quantiles"])[str(level)] for cell in cells]) for level in QUANTILE_LEVELS}
+
+
+def _now() -> dt.datetime:
+    return as_timestamp("now", dt.datetime.now(dt.UTC))
 
 
 def _experiment_of(run: Row, provenance: Provenance) -> Row:

@@ -1,4 +1,4 @@
-"""The three baselines: what a forecast must beat to be worth anything."""
+"""Naive and random walk: what a forecast must beat to be worth anything."""
 
 from __future__ import annotations
 
@@ -58,31 +58,3 @@ def fit_random_walk_drift(window: TrainingWindow) -> Predict:
     last = window.y[-1]
     drift = (last - window.y[0]) / (n - 1)
     return lambda: last + drift * np.arange(1, window.horizon + 1)
-
-
-def fit_seasonal_naive(window: TrainingWindow) -> Predict:
-    """Repeat the last observed season of `window.season_length` steps.
-
-    The forecast at step h is y[T + h - m ceil(h / m)], m being the season length; with m = 1 it is the naive one.
-
-    Parameters
-    ----------
-    window : TrainingWindow
-        What is known at the cutoff T.
-
-    Returns
-    -------
-    callable
-        Gives the forecasts, array [H].
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is less than one season of observations.
-    """
-    length = window.season_length
-    if len(window.y) < length:
-        msg = f"a seasonal naive forecast needs one season of {length} observations; the window has {len(window.y)}."
-        raise NotEnoughDataError(msg)
-    season = window.y[-length:].copy()
-    return lambda: np.resize(season, window.horizon)

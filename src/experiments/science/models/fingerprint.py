@@ -9,7 +9,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ _SHIPPED = "experiments.science.models."
 _NAMED_OTHERWISE = {"xgboost": "xgboost-cpu", "sklearn": "scikit-learn"}
 """Spares the search for the distributions of common libraries that are not named as they are imported."""
 
-_NO_MODELS = {_SHIPPED + "registry", _SHIPPED + "fingerprint"}
+_NO_MODELS = {_SHIPPED + "registry", _SHIPPED + "registration", _SHIPPED + "fingerprint"}
 
 
 def code_fingerprint(variant: ModelVariant) -> str:
@@ -49,13 +49,13 @@ def code_fingerprint(variant: ModelVariant) -> str:
     Examples
     --------
     >>> from experiments.science.models.registry import BASELINE_MODELS
-    >>> code_fingerprint(BASELINE_MODELS["sarimax"]) == code_fingerprint(BASELINE_MODELS["sarimax_vix"])
+    >>> code_fingerprint(BASELINE_MODELS["sarimax_v1"]) == code_fingerprint(BASELINE_MODELS["sarimax_vix_v1"])
     True
     """
-    return digest(_describe(variant.function, set()))
+    return digest(_describe(variant.function, {}))
 
 
-def _describe(function: Callable[..., Any], seen: set[int]) -> Any:
+def _describe(function: Callable[..., Any], seen: dict[int, object]) -> Any:
     """What `function` is made of, in words and numbers that no process invents for itself."""
     if isinstance(function, functools.partial):
         return [_describe(function.func, seen), _plain(function.args, seen), _plain(function.keywords, seen)]
@@ -65,7 +65,7 @@ def _describe(function: Callable[..., Any], seen: set[int]) -> Any:
         return _plain(function, seen)
     if id(function) in seen:
         return "seen"
-    seen.add(id(function))
+    seen[id(function)] = function  # held: another object may get the id of one that is gone
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     state = _plain([cells, function.__defaults__, function.__kwdefaults__], seen)
     body = _from_source(function) or _from_bytecode(function, seen)
@@ -80,7 +80,8 @@ def _from_source(function: FunctionType) -> Any:
     texts: dict[str, str] = {}
     libraries: dict[str, str] = {}
     _reach(function.__module__, texts, libraries)
-    return [texts, libraries] if texts else None
+    # not the modules' names: a file named by its path is the same code in another folder
+    return [sorted(texts.values()), libraries] if texts else None
 
 
 def _reach(name: str, texts: dict[str, str], libraries: dict[str, str]) -> None:
@@ -135,8 +136,12 @@ def _is_package(name: str) -> bool:
     return hasattr(sys.modules.get(name), "__path__")
 
 
+@functools.cache
 def _version(top: str) -> str | None:
-    """Version of the installed distribution that brings the top-level module, or None for a local one."""
+    """Version of the installed distribution that brings the top-level module, or None for a local one.
+
+    Kept, as reading one takes 5 ms: a library has one version as long as a process lives.
+    """
     if not _is_installed(top):
         return None
     for name in (top, _NAMED_OTHERWISE.get(top, top)):
@@ -162,7 +167,7 @@ def _distributions() -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
-def _from_bytecode(function: FunctionType, seen: set[int]) -> Any:
+def _from_bytecode(function: FunctionType, seen: dict[int, object]) -> Any:
     """Bytecode, constants and names, and whatever of its globals the function refers to."""
     code = function.__code__
     known = function.__globals__
@@ -175,7 +180,7 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(_names(inner) for inner in nested))
 
 
-def _plain(value: Any, seen: set[int]) -> Any:
+def _plain(value: Any, seen: dict[int, object]) -> Any:
     """`value` as JSON can hold it, without addresses or the order of a set."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return [type(value).__name__, repr(value)]
@@ -183,16 +188,22 @@ def _plain(value: Any, seen: set[int]) -> Any:
         constants = [_plain(constant, seen) for constant in value.co_consts]
         return [value.co_code.hex(), constants, list(value.co_names), list(value.co_varnames)]
     if isinstance(value, ModuleType):
-        top = value.__name__.partition(".")[0]
-        return [value.__name__, None if top in sys.stdlib_module_names else _version(top)]
+        return [value.__name__, _library(value)]
     if isinstance(value, FunctionType | MethodType | functools.partial):
-        return _describe(value, seen)
+        return _carried(value, seen)
     if isinstance(value, np.ndarray | list | tuple | set | frozenset | Mapping):
         return _collection(value, seen)
     return _opaque(value, seen)
 
 
-def _collection(value: Any, seen: set[int]) -> Any:
+def _carried(function: Callable[..., Any], seen: dict[int, object]) -> Any:
+    """A function that another one carries: of a library by its name and the library's version."""
+    if isinstance(function, FunctionType) and (library := _library(function)) is not None:
+        return [function.__module__, function.__qualname__, library]
+    return _describe(function, seen)
+
+
+def _collection(value: Any, seen: dict[int, object]) -> Any:
     if isinstance(value, np.ndarray):
         return [str(value.dtype), _collection(value.tolist(), seen) if value.ndim else repr(value.item())]
     if isinstance(value, Mapping):
@@ -202,18 +213,46 @@ def _collection(value: Any, seen: set[int]) -> Any:
     return [_plain(item, seen) for item in value]
 
 
-def _opaque(value: Any, seen: set[int]) -> Any:
-    """A class by its methods or the version of its library, any other object by its class and its attributes."""
+def _opaque(value: Any, seen: dict[int, object]) -> Any:
+    """A class by its members or the version of its library, any other object by its class and its state."""
     if id(value) in seen:
         return "seen"
-    seen.add(id(value))
+    seen[id(value)] = value
     kind = value if isinstance(value, type) else type(value)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    top = kind.__module__.partition(".")[0]
-    if top in sys.stdlib_module_names:
-        return [name, getattr(value, "__qualname__", None)]
-    code: Any = _version(top)
-    if code is None:
-        code = [_describe(member, seen) for member in vars(kind).values() if isinstance(member, FunctionType)]
-    attributes = {} if value is kind else getattr(value, "__dict__", {})
-    return [name, code, _plain(dict(attributes), seen)]
+    state = None if value is kind else _plain(_state(value), seen)
+    library = _library(kind)
+    if library is None:
+        return [kind.__qualname__, _members(kind, seen), state]
+    return [f"{kind.__module__}.{kind.__qualname__}", library, state]
+
+
+def _library(part: FunctionType | ModuleType | type) -> str | None:
+    """Version of the library a part belongs to, "" for the standard library; None for a local or shipped one."""
+    module = part.__name__ if isinstance(part, ModuleType) else part.__module__
+    top = (module or "").partition(".")[0]
+    if top in sys.stdlib_module_names and top != "__main__":
+        return ""
+    return None if top in ("experiments", "__main__", "") else _version(top)
+
+
+def _members(kind: type, seen: dict[int, object]) -> list[Any]:
+    """What a class of no library is made of: its methods, its constants, its local bases."""
+    bases = [base for base in kind.__bases__ if base is not object]
+    members = {
+        name: getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+        for name, member in vars(kind).items()
+        if isinstance(member, FunctionType) or not name.startswith("__")
+    }
+    return [_plain(bases, seen), _plain(members, seen)]
+
+
+def _state(value: Any) -> Any:
+    """What pickle would keep of an object: how it is made and what it holds."""
+    try:
+        reduced = value.__reduce_ex__(2)
+    except Exception:  # noqa: BLE001  foreign code; what cannot be pickled is described by its attributes
+        return dict(getattr(value, "__dict__", {}))
+    if isinstance(reduced, str):
+        return reduced
+    maker, *parts = reduced
+    return [maker.__qualname__, *(list(part) if isinstance(part, Iterator) else part for part in parts)]

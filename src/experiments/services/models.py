@@ -1,0 +1,42 @@
+"""The models that can be backtested: a list of them, and files that add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from experiments.science.models import all_variants, lack_of, load_model_file, unusable_entry_points
+
+
+def load_model_files(paths: Iterable[str]) -> None:
+    """Run Python files that register models.
+
+    Raises
+    ------
+    ExperimentsError
+        If one cannot be run or registers none.
+    """
+    for path in paths:
+        load_model_file(path)
+
+
+def left_out() -> list[str]:
+    """In words, the models that installed packages offer and that cannot be used."""
+    return [f"{one.name} of {one.distribution} is left out: {one.reason}" for one in unusable_entry_points()]
+
+
+def describe() -> list[dict[str, Any]]:
+    """Every variant as a row: what it is, sees and is tagged, and the package it lacks, if any."""
+    return [
+        {
+            "name": one.name,
+            "type": one.type,
+            "version": one.version,
+            "function": getattr(one.function, "__name__", type(one.function).__name__),
+            "params": dict(one.params),
+            "covariates": list(one.covariates),
+            **{tag: one.experiment_tags.get(tag) for tag in ("feature_set", "complexity", "production_candidate")},
+            "lacks": lack_of(one, one.covariates),
+        }
+        for one in all_variants().values()
+    ]
