@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from experiments.errors import ExperimentsError
     from experiments.science.evidence.diebold_mariano import diebold_mariano
     from experiments.science.metrics import evaluate
-    from experiments.science.models import BASELINE_MODELS
+    from experiments.science.models import BASELINE_MODELS, register
+    from experiments.science.window import Forecast, TrainingWindow
     from experiments.services.answers import choose
     from experiments.services.backtest import backtest
     from experiments.services.ledger import Ledger, connect
@@ -22,26 +23,32 @@ _HOMES = {
     "BASELINE_MODELS": "science.models",
     "DatabricksWriter": "services.writer",
     "ExperimentsError": "errors",
+    "Forecast": "science.window",
     "Ledger": "services.ledger",
+    "TrainingWindow": "science.window",
     "backtest": "services.backtest",
     "choose": "services.answers",
     "connect": "services.ledger",
     "diebold_mariano": "science.evidence.diebold_mariano",
     "evaluate": "science.metrics",
     "log_experiment": "services.writer",
+    "register": "science.models",
 }
 
 __all__ = [
     "BASELINE_MODELS",
     "DatabricksWriter",
     "ExperimentsError",
+    "Forecast",
     "Ledger",
+    "TrainingWindow",
     "backtest",
     "choose",
     "connect",
     "diebold_mariano",
     "evaluate",
     "log_experiment",
+    "register",
 ]
 
 

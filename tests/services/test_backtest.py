@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from experiments import backtest, evaluate
 from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
 from experiments.science.models import registry
 from experiments.services import backtest as backtesting
+from experiments.services import pool
+from experiments.services import walk as walking
 from experiments.services.ledger import connect
 from made import CONFIG, counts, rows_of, versions, windows
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Filled
+    from experiments.services.backtest import BacktestResult
     from experiments.services.ledger import Ledger
 
 pytestmark = pytest.mark.engine
@@ -38,7 +41,7 @@ def prices(n: int, seed: int = 5) -> pd.DataFrame:
     return pd.DataFrame({"ds": ds.astype("datetime64[ns]"), "y": 100 + random.normal(size=n).cumsum()})
 
 
-def run(ledger: Ledger, data: pd.DataFrame, models: Any = CHEAP, **settings: Any) -> backtesting.BacktestResult:
+def run(ledger: Ledger, data: pd.DataFrame, models: Any = CHEAP, **settings: Any) -> BacktestResult:
     arguments = {"commodity": "Test", "n_windows": 4, "horizon": 14} | settings
     return backtest(data, models=models, ledger=ledger, progress=False, **arguments)
 
@@ -47,7 +50,7 @@ def run(ledger: Ledger, data: pd.DataFrame, models: Any = CHEAP, **settings: Any
 def _one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit in this process: quicker, and measured. The ledger `filled`, interruptions and acceptance use workers."""
     if request.cls is not TestInterrupted:
-        monkeypatch.setattr(os, "cpu_count", lambda: 1)
+        monkeypatch.setattr(backtesting, "cores", lambda: 0)
 
 
 def written(ledger: Ledger) -> dict[str, int]:
@@ -164,7 +167,7 @@ class TestWhatItRecords:
         assert list(result.experiment_ids) == [("naive", "Test")]
         assert result.notes == (
             "1 of 120 rows without a date or value left out of the data of Test",
-            "sarimax_vix left out for want of the covariate 'vix'",
+            "sarimax_vix_v1 left out for want of the covariate 'vix'",
         )
 
 
@@ -191,7 +194,7 @@ class TestAgain:
         data = prices(150)
         first = run(ledger, data)
         before, logs = counts(ledger), versions(ledger)
-        monkeypatch.setattr(backtesting, "_numbered", misbehaving.fit_never)
+        monkeypatch.setattr(pool, "forecast_windows", misbehaving.fit_never)
         again = run(ledger, data)
         assert (again.n_fits, again.n_reused) == (0, 8)
         assert again.experiment_ids == first.experiment_ids
@@ -314,9 +317,15 @@ class TestCovariates:
         assert set(result.leaderboard["data_as_of"]) == {at[210]}
         features = {row["model_name"]: row["feature_config"] for row in rows_of(ledger, "model_runs")}
         assert {name: dict(given) for name, given in features.items()} == {
-            "naive": {"rain": False, "vix": False},
-            "sarimax_vix_v1": {"rain": False, "vix": True},
-            "sarimax_all_v1": {"rain": True, "vix": True},
+            "naive": {"weather": False, "vix": False, "cop_usd": False, "rain": False},
+            "sarimax_vix_v1": {"weather": False, "vix": True, "cop_usd": False, "rain": False},
+            "sarimax_all_v1": {"weather": False, "vix": True, "cop_usd": False, "rain": True},
+        }
+        given = {row["model_name"]: dict(row["hyperparameters"]) for row in rows_of(ledger, "model_runs")}
+        assert {name: parameters.get("exog_vars") for name, parameters in given.items()} == {
+            "naive": None,
+            "sarimax_vix_v1": "vix",
+            "sarimax_all_v1": "rain,vix",
         }
 
     def test_more_prices_beyond_the_covariates_are_no_news_and_more_covariates_are(self, ledger: Ledger) -> None:
@@ -435,42 +444,79 @@ class TestPanels:
 
 
 class TestInterrupted:
-    # joblib says, when it is collected, that it cancelled what was in flight
-    @pytest.mark.filterwarnings("ignore:.*still being processed", "ignore::pytest.PytestUnraisableExceptionWarning")
-    def test_half_way_there_is_no_row_and_a_second_run_completes(
+    def test_what_was_fitted_is_kept_and_a_second_run_fits_the_rest(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        logged = 0
-        log = ledger.log_experiment
+        monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(slow=misbehaving.fit_slow))
+        taken = 0
+        take = walking._Walk.take
 
-        def log_or_stop(*arguments: Any) -> str:
-            nonlocal logged
-            logged += 1
-            if logged == 3:
-                raise KeyboardInterrupt
-            return log(*arguments)
+        def take_or_interrupt(*arguments: Any) -> None:
+            nonlocal taken
+            taken += 1
+            if taken == 2:
+                signal.raise_signal(signal.SIGINT)
+            take(*arguments)
 
-        monkeypatch.setattr(ledger, "log_experiment", log_or_stop)
-        with pytest.raises(KeyboardInterrupt):
-            run(ledger, prices(150), models=["naive"])
+        monkeypatch.setattr(walking._Walk, "take", take_or_interrupt)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            run(ledger, prices(300), models=["naive", "slow"], n_windows=10, workers=1)
+        # the two tasks the worker held, of two windows each
+        assert stopped.value.__notes__ == ["4 windows of 20 done and kept; run it again to go on"]
         assert ledger.finish() == []
         assert counts(ledger)["model_runs"] == 0
-        monkeypatch.undo()
-        assert run(ledger, prices(150), models=["naive"]).n_fits == 4
+        kept = rows_of(ledger, "run_windows")
+        assert len(kept) == 4
+        monkeypatch.setattr(walking._Walk, "take", take)
+        result = run(ledger, prices(300), models=["naive", "slow"], n_windows=10)
+        assert result.n_fits == 16
+        assert {row["experiment_id"] for row in kept} == {result.experiment_ids["slow", "Test"]}
+        assert counts(ledger) | {"run_windows": 20, "forecasts": 280, "model_runs": 2} == counts(ledger)
+        slow = ledger.forecasts(result.experiment_ids["slow", "Test"])
+        assert slow["q10"].notna().sum() == 14  # conformal: the tenth window has nine before it
+        assert run(ledger, prices(300), models=["naive", "slow"], n_windows=10).n_fits == 0
+
+    def test_a_second_interrupt_stops_at_once(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(slow=misbehaving.fit_slow))
+        take = walking._Walk.take
+
+        def interrupted(*arguments: Any) -> None:
+            take(*arguments)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(walking._Walk, "take", interrupted)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            run(ledger, prices(150), models=["slow"], workers=1)
+        assert stopped.value.__notes__ == ["1 window of 4 done and kept; run it again to go on"]
+        assert len(rows_of(ledger, "run_windows")) == 1
+
+    def test_windows_are_stored_while_others_are_fitted(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walking, "STORE_EVERY_SECONDS", 0)
+        seen: list[int] = []
+        store = ledger.recorder.store
+
+        def counting() -> dict[str, str]:
+            found = store()
+            seen.append(counts(ledger)["run_windows"])
+            return found
+
+        monkeypatch.setattr(ledger.recorder, "store", counting)
+        run(ledger, prices(150), models=["naive"])
+        assert seen == [1, 2, 3, 4, 4]
         assert counts(ledger)["model_runs"] == 1
 
-    def test_nor_where_a_worker_dies(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_worker_that_dies_is_a_failed_window(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "all_variants", lambda: misbehaving.with_variants(deadly=misbehaving.fit_deadly))
-        with pytest.raises(Exception, match=r"(?i)terminated|worker"):
-            run(ledger, prices(150), models=["deadly"])
-        assert ledger.finish() == []
-        assert counts(ledger)["model_runs"] == 0
-        assert run(ledger, prices(150)).n_fits == 8
+        result = run(ledger, prices(150), models=["naive", "deadly"], n_windows=1)
+        row = run_of(ledger, result.experiment_ids["deadly", "Test"])
+        assert (row["status"], row["n_failed_windows"]) == ("failed", 1)
+        assert run_of(ledger, result.experiment_ids["naive", "Test"])["status"] == "completed"
 
     def test_what_the_user_has_open_is_not_forgotten(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         for one in windows(3):
             ledger.log_experiment("mine", one, CONFIG)
-        monkeypatch.setattr(backtesting, "_numbered", misbehaving.fit_never)
+        monkeypatch.setattr(pool, "run", misbehaving.fit_never)
         with pytest.raises(TypeError):
             run(ledger, prices(150), models=["naive"])
         assert len(ledger.finish()) == 1
@@ -547,19 +593,19 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 class TestRefusals:
     def test_an_unknown_model_suggests_the_nearest(self, refusing: Ledger) -> None:
         with pytest.raises(
-            NotFoundError, match=r"unknown model 'arma'. Did you mean 'arima'\? Known: arima, auto_arima, "
+            NotFoundError, match=r"unknown model 'arma'. Did you mean 'arima'\? Known: arima, naive, neuralprophet_v1, "
         ):
             run(refusing, prices(150), models=["naive", "arma"])
 
     def test_no_model_is_refused(self, refusing: Ledger) -> None:
-        with pytest.raises(InvalidInputError, match="no model was named; the registry has arima"):
+        with pytest.raises(InvalidInputError, match="no model was named; the registry has naive, random_walk"):
             run(refusing, prices(150), models=[])
 
     def test_one_model_as_text_is_that_model(self, ledger: Ledger) -> None:
         assert list(run(ledger, prices(150), models="naive").experiment_ids) == [("naive", "Test")]
 
     def test_a_missing_covariate_is_named(self, refusing: Ledger) -> None:
-        with pytest.raises(InvalidInputError, match="sarimax_vix needs the covariate 'vix'; given: none"):
+        with pytest.raises(InvalidInputError, match="sarimax_vix_v1 needs the covariate 'vix'; given: no covariate"):
             run(refusing, prices(150), models=["sarimax_vix_v1"])
 
     @pytest.mark.parametrize(("given", "enough_for"), [(97, 3), (60, 1)])

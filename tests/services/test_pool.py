@@ -42,7 +42,7 @@ def run(*tasks: WindowsTask, workers: int = 2, time_limit: float = 60) -> dict[t
 def test_the_numbers_do_not_depend_on_the_number_of_workers() -> None:
     tasks = [task(misbehaving.fit_drawn, step=step) for step in (0.5, 1.0, 2.0)]
     here = {(tag, number): f for tag, one in enumerate(tasks) for number, f in enumerate(forecast_windows(one))}
-    for workers in (1, 3):
+    for workers in (0, 1, 3):
         there = run(*tasks, workers=workers)
         for at, forecast in here.items():
             assert forecast.y_hat is not None

@@ -33,7 +33,7 @@ def _dates(context: click.Context, option: click.Parameter, given: Sequence[str]
 @model_file_option
 @ledger_options
 @json_option
-def backfill(  # noqa: PLR0913, PLR0917  a parameter an option
+def backfill(
     config: str, as_of: list[dt.date], model_files: tuple[str, ...], path: str, engine: str | None, as_json: bool
 ) -> None:
     """Backtest every model on every commodity of a file, at one date or several.
@@ -47,9 +47,9 @@ def backfill(  # noqa: PLR0913, PLR0917  a parameter an option
       experiments backfill jobs/backfill.toml
       experiments backfill my_commodities.toml --as-of 2023-12-29 --as-of 2024-12-31
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.models import load_model_files
     from experiments.services.jobs import read_config, run_backtests
     from experiments.services.ledger import connect
+    from experiments.services.models import load_model_files
 
     sections = read_config(config)
     load_model_files(model_files)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,10 +11,12 @@ import click
 
 from experiments.cli import render
 from experiments.cli.boards import print_leaderboard
-from experiments.cli.options import json_option, ledger_options, model_file_option
+from experiments.cli.options import json_option, ledger_options, model_file_option, series_options, split_names
 from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from experiments.services.answers import Choice
     from experiments.services.backtest import BacktestResult
     from experiments.services.ledger import Ledger
@@ -43,45 +43,15 @@ def demo(path: str, engine: str | None, as_json: bool) -> None:
         _print_result(ledger, result, path=path, engine=engine, as_json=as_json)
 
 
-def _names(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
-    """The names in an option that takes several, with commas between them or given again."""
-    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
-    if given and not names:
-        msg = f"{given[0]!r} names nothing: give names with commas between them."
-        raise click.BadParameter(msg)
-    return names
-
-
-def _train_size(context: click.Context, option: click.Parameter, given: str) -> int | None:
-    """How many observations to train on; None for all."""
-    if given.casefold() == "all":
-        return None
-    if not re.fullmatch("0*[1-9][0-9]{0,8}", given):
-        msg = f"{given!r} is neither a whole number from 1 to 999999999 nor 'all'."
-        raise click.BadParameter(msg)
-    return int(given)
-
-
 @click.command("backtest")
 @click.argument("source")
 @click.option("--commodity", required=True, help="What is forecast, such as Coffee.")
-@click.option("--horizon", type=click.IntRange(min=1), default=14, show_default=True, help="Steps forecast.")
 @click.option("--windows", type=click.IntRange(min=1), default=40, show_default=True, help="Cutoffs evaluated.")
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one cutoff to the next; by default the horizon.")
 @click.option(
-    "--models", multiple=True, callback=_names, help="Names, as in naive,arima; by default all that can be run."
+    "--models", multiple=True, callback=split_names, help="Names, as in naive,arima; by default all that can be run."
 )
-@click.option(
-    "--covariates", multiple=True, callback=_names, help="Sources whose columns are known up to each cutoff only."
-)
-@click.option(
-    "--known-covariates", multiple=True, callback=_names, help="Sources known in advance, such as a calendar."
-)
-@click.option(
-    "--train-size", default="1000", show_default=True, callback=_train_size, help="Rows to train on, or 'all'."
-)
-@click.option("--date-column", default="ds", show_default=True, help="Column of the dates.")
-@click.option("--value-column", default="y", show_default=True, help="Column of the values to forecast.")
+@series_options
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -123,9 +93,9 @@ def backtest_source(  # noqa: PLR0913  one argument an option
       experiments backtest prices.csv --commodity Coffee --covariates vix.csv,weather.csv
       experiments backtest example:wti --commodity WTI --models naive,arima
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.models import load_model_files
     from experiments.services.backtest import backtest
     from experiments.services.ledger import connect
+    from experiments.services.models import load_model_files
     from experiments.services.sources import names_table, read_covariates, read_prices
 
     def read(ledger: Ledger | None) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from experiments.cli import FAILED, render
-from experiments.cli.backtests import _names, _train_size
-from experiments.cli.options import json_option
+from experiments.cli.options import json_option, model_file_option, series_options
 from experiments.definitions import counted, step_name
 
 if TYPE_CHECKING:
@@ -25,25 +24,14 @@ COLUMNS: render.Columns = {
 @click.command("check-model")
 @click.argument("name")
 @click.argument("source", default="example:wti")
-@click.option("--model-file", metavar="FILE", help="A Python file that registers the model.")
-@click.option(
-    "--covariates", multiple=True, callback=_names, help="Sources whose columns are known up to each cutoff only."
-)
-@click.option(
-    "--known-covariates", multiple=True, callback=_names, help="Sources known in advance, such as a calendar."
-)
-@click.option("--horizon", type=click.IntRange(min=1), default=14, show_default=True, help="Steps forecast.")
-@click.option(
-    "--train-size", default="1000", show_default=True, callback=_train_size, help="Rows to train on, or 'all'."
-)
-@click.option("--date-column", default="ds", show_default=True, help="Column of the dates.")
-@click.option("--value-column", default="y", show_default=True, help="Column of the values to forecast.")
+@series_options
+@model_file_option
 @json_option
 def check_model(  # noqa: PLR0913  one argument an option
     *,
     name: str,
     source: str,
-    model_file: str | None,
+    model_files: tuple[str, ...],
     covariates: list[str],
     known_covariates: list[str],
     horizon: int,
@@ -71,7 +59,7 @@ def check_model(  # noqa: PLR0913  one argument an option
     checked = model_check.check_model(
         name,
         source,
-        model_file=model_file,
+        model_files=model_files,
         covariates=covariates,
         known_covariates=known_covariates,
         horizon=horizon,

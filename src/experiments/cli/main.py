@@ -13,6 +13,7 @@ from experiments.cli.asking import choices_of, open_ledger
 from experiments.cli.backfill import backfill
 from experiments.cli.backtests import backtest_source, demo, told
 from experiments.cli.boards import print_leaderboard, print_others
+from experiments.cli.check_model import check_model
 from experiments.cli.comparisons import compare
 from experiments.cli.evaluate import evaluate
 from experiments.cli.evolution import evolution
@@ -77,7 +78,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, backtest_source, backfill, models, compare, evaluate, evolution, job):
+for command in (demo, backtest_source, backfill, models, check_model, compare, evaluate, evolution, job):
     cli.add_command(command)
 
 

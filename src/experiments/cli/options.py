@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -61,3 +62,53 @@ def commodity_option(command: Command) -> Command:
 def plot_option(of: str) -> Callable[[Command], Command]:
     """Which file a picture goes to."""
     return click.option("--plot", metavar="FILE", help=f"Draw {of}: a .png, .svg or .pdf file.")
+
+
+def split_names(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
+    """The names in an option that takes several, with commas between them or given again."""
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if given and not names:
+        msg = f"{given[0]!r} names nothing: give names with commas between them."
+        raise click.BadParameter(msg)
+    return names
+
+
+def _train_size(context: click.Context, option: click.Parameter, given: str) -> int | None:
+    """How many observations to train on; None for all."""
+    if given.casefold() == "all":
+        return None
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", given):
+        msg = f"{given!r} is neither a whole number from 1 to 999999999 nor 'all'."
+        raise click.BadParameter(msg)
+    return int(given)
+
+
+def series_options(command: Command) -> Command:
+    """How a series is read, what is known beside it, how far it is forecast and from how much."""
+    added = (
+        click.option("--horizon", type=click.IntRange(min=1), default=14, show_default=True, help="Steps forecast."),
+        click.option(
+            "--covariates",
+            multiple=True,
+            callback=split_names,
+            help="Sources whose columns are known up to each cutoff only.",
+        ),
+        click.option(
+            "--known-covariates",
+            multiple=True,
+            callback=split_names,
+            help="Sources known in advance, such as a calendar.",
+        ),
+        click.option(
+            "--train-size",
+            default="1000",
+            show_default=True,
+            callback=_train_size,
+            help="Rows to train on, or 'all'.",
+        ),
+        click.option("--date-column", default="ds", show_default=True, help="Column of the dates."),
+        click.option("--value-column", default="y", show_default=True, help="Column of the values to forecast."),
+    )
+    for option in reversed(added):
+        command = option(command)
+    return command

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,13 +12,19 @@ if TYPE_CHECKING:
 
 def load_wti() -> pd.DataFrame:
     """WTI crude oil, US dollars a barrel, daily 1986 to 2019 (`arch.data.wti`; US government data): `ds`, `y`."""
-    from arch.data import wti
-
-    return wti.load().rename_axis("ds").reset_index().set_axis(["ds", "y"], axis=1)
+    return _load("wti", "y")
 
 
 def load_vix() -> pd.DataFrame:
     """CBOE volatility index, percent a year, daily 2014 to 2019 (`arch.data.vix`): `ds`, `vix`."""
-    from arch.data import vix
+    return _load("vix", "vix")
 
-    return vix.load().rename_axis("ds").reset_index().set_axis(["ds", "vix"], axis=1)
+
+def _load(name: str, column: str) -> pd.DataFrame:
+    """What `arch.data.<name>.load` reads, without importing arch, which takes seconds."""
+    import pandas as pd
+
+    spec = importlib.util.find_spec("arch")
+    file = Path(str(spec and spec.origin)).parent / "data" / name / f"{name}.csv.gz"
+    data = pd.read_csv(file, parse_dates=["Date"]).set_axis(["ds", column], axis=1)
+    return data.assign(**{column: pd.to_numeric(data[column], errors="coerce")})

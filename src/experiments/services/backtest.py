@@ -101,7 +101,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     time_limit : float
         Seconds a fit may take; one that takes longer is a failed window.
     workers : int, optional
-        Processes that fit, one a core by default; the forecasts do not depend on it.
+        Processes that fit, one a core by default; 0 to fit in this one, where a debugger can follow and no time limit
+        holds. The forecasts do not depend on it.
     ledger : Ledger or callable, optional
         By default the one opened last, else the default one. A callable is asked for it once everything is checked
         that needs none.
@@ -124,7 +125,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     observed = check_covariates("covariates", covariates)
     in_advance = check_covariates("known_covariates", known_covariates)
     time_limit = check_time_limit(time_limit)
-    workers = cores() if workers is None else check_count("workers", workers)
+    workers = cores() if workers is None else check_count("workers", workers, least=0)
     variants, left_out = choose(models, [*observed, *in_advance])
     series = prepare(data, commodity=commodity, covariates=observed, known_covariates=in_advance, as_of=as_of)
     doing = commodity if as_of is None else f"{commodity} as of {as_of}"

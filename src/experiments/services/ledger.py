@@ -251,7 +251,7 @@ class Ledger:
         return self._of("pruning_of", commodity)
 
     def forecasts(self, experiment_id: str) -> pd.DataFrame:
-        """The forecasts of one evaluation: `cutoff`, `step`, `ds`, `y`, `y_hat`."""
+        """The forecasts of one evaluation: `cutoff`, `step`, `ds`, `y`, `y_hat`, and quantiles `q10`, `q50`, `q90`."""
         return self._select("stored_forecasts", experiment_id=experiment_id)
 
     def windows(self, experiment_id: str) -> pd.DataFrame:

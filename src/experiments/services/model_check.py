@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.errors import InvalidInputError
 from experiments.science.lookahead import Finding, check_lookahead, expected_fits
-from experiments.science.models.registration import load_model_file
 from experiments.science.models.registry import lack_of, variant
 from experiments.science.series import Series, prepare
+from experiments.services.models import load_model_files
 from experiments.services.progress import progress_bar
 from experiments.services.sources import read_covariates, read_prices
 
@@ -66,7 +65,7 @@ def check_model(  # noqa: PLR0913  what a backtest of one model is given
     name: str,
     source: str = EXAMPLE,
     *,
-    model_file: str | Path | None = None,
+    model_files: Sequence[str] = (),
     covariates: Sequence[str] = (),
     known_covariates: Sequence[str] = (),
     horizon: int = 14,
@@ -81,11 +80,11 @@ def check_model(  # noqa: PLR0913  what a backtest of one model is given
     Parameters
     ----------
     name : str
-        Of the model, shipped, registered or in `model_file`.
+        Of the model, shipped, registered or in a model file.
     source, covariates, known_covariates, date_column, value_column
         As in `services.sources`. The example of WTI comes with that of VIX; a covariate the model asks for and is not
         given is a random walk, which a note says. Of several series the first is taken.
-    model_file : str or Path, optional
+    model_files : sequence of str
         A Python file that registers models.
     horizon, train_size, seed
         As in `backtest`.
@@ -101,8 +100,7 @@ def check_model(  # noqa: PLR0913  what a backtest of one model is given
         too short.
     """
     started = time.perf_counter()
-    if model_file is not None:
-        load_model_file(model_file)
+    load_model_files(model_files)
     asked = variant(name)
     prices = read_prices(source, ledger=None, date_column=date_column, value_column=value_column)
     if source == EXAMPLE and not covariates and not known_covariates and asked.given(["vix"]).covariates:

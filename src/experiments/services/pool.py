@@ -64,7 +64,7 @@ def run(
     tasks : iterable of (object, WindowsTask)
         Taken as workers become free, in order; the object stays here and comes back with the results.
     workers : int
-        Processes.
+        Processes; with 0 everything runs in this one, where a debugger can follow it and no time limit holds.
     time_limit : float
         Seconds a window may take. One that takes longer fails; its worker is killed.
 
@@ -74,15 +74,19 @@ def run(
         Every window of every task once, by its number in the task. One whose worker died is tried once more, then it
         has failed.
     """
+    if workers == 0:
+        for tag, task in tasks:
+            yield from ((tag, number, forecast) for number, forecast in enumerate(forecast_windows(task)))
+        return
     pending = _Pending(iter(tasks))
     running: list[_Worker[Tag]] = []
     try:
         while True:
             for worker in running:
                 worker.fill(pending)
-            while len(running) < workers and (task := pending.next()) is not None:
+            while len(running) < workers and (given := pending.next()) is not None:
                 running.append(_idle_worker() or _Worker())
-                running[-1].give(task)
+                running[-1].give(given)
             busy = [worker for worker in running if worker.queue]
             if not busy:
                 _keep(running)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[[str], None]]:
-    """Show a bar while the block runs; yields a function that advances it by one and names what is done.
+def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[..., None]]:
+    """Show a bar with the time that remains while the block runs.
+
+    Yields a function that names what is done and advances the bar, by one unless it is told by how much.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[[
         Whether to show it at all.
     """
     if not enabled or total == 0:
-        yield lambda _: None
+        yield lambda doing, steps=1: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -41,4 +43,4 @@ def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[[
     )
     with bar:
         task = bar.add_task(what, total=total, doing="")
-        yield lambda doing: bar.update(task, advance=1, doing=doing)
+        yield lambda doing, steps=1: bar.update(task, advance=steps, doing=doing)

@@ -107,6 +107,11 @@ class Recorder:
         begun = [evaluation for evaluation in self._open.values() if evaluation.cutoffs and not evaluation.is_complete]
         return dict(zip(whole, self._record(whole, begun), strict=True))
 
+    @property
+    def n_unwritten(self) -> int:
+        """Windows that have come in and that `store` could not write yet, for want of one before them."""
+        return sum(len(one.windows.keys() - one.written) for one in self._open.values() if one.cutoffs)
+
     def finish(self) -> list[str]:
         """Record every evaluation that is still open, with the windows it has; returns their ids.
 

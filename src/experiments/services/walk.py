@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from experiments.services.progress import progress_bar
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from experiments.definitions import BacktestDefinition
     from experiments.science.series import Series
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 STORE_EVERY_SECONDS = 20
 """How often what was fitted is stored: what an interruption without warning may cost."""
 
-WINDOWS_A_TASK = 4
-"""Few enough that no worker is left with much when the others are done."""
+WINDOWS_A_TASK = 2
+"""Few enough that no worker is left with much when the others are done, or when it is interrupted."""
 
 PLANS_A_BATCH = 200
 """Plans whose recorded forecasts are looked up at once."""
@@ -139,6 +140,7 @@ def walk(  # noqa: PLR0913  all but the first two by name
     bar = progress_bar(f"backtesting {what}", total=total, enabled=progress)
     with (
         bar as advance,
+        _interruptible(walking, advance),
         closing(pool.run(walking.tasks(todo, advance), workers=workers, time_limit=time_limit)) as fits,
     ):
         stored_at = time.monotonic()
@@ -150,15 +152,39 @@ def walk(  # noqa: PLR0913  all but the first two by name
                 if time.monotonic() - stored_at > STORE_EVERY_SECONDS:
                     ids |= recorder.store()
                     stored_at = time.monotonic()
+            if walking.stopping:
+                raise KeyboardInterrupt
             ids |= recorder.store()
         except BaseException as stopped:
             with suppress(Exception):  # what stopped it is what is told
                 recorder.store()
-                stopped.add_note(f"{counted(walking.n_taken, 'window')} of {total:,} kept: run it again to go on.")
+                kept = counted(walking.n_taken - recorder.n_unwritten, "window")
+                stopped.add_note(f"{kept} of {total:,} done and kept; run it again to go on")
             raise
         finally:
             recorder.discard(walking.begun.values())
     return {plan.name: ids[plan.key] for plan in plans}, walking.n_fits
+
+
+@contextmanager
+def _interruptible(walking: _Walk, advance: Callable[..., None]) -> Iterator[None]:
+    """On Ctrl-C finish what the workers hold, so that no fit is lost; on a second one stop at once."""
+
+    def stop(number: int, frame: object) -> None:
+        if walking.stopping:
+            raise KeyboardInterrupt
+        walking.stopping = True
+        advance("finishing the fits under way; Ctrl-C again stops at once", 0)
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread: Ctrl-C is not ours to hear
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Walk:
@@ -170,8 +196,9 @@ class _Walk:
         self._measured: dict[tuple[str, int], tuple[float, float]] = {}
         self.begun = begun
         self.n_taken = self.n_fits = 0
+        self.stopping = False
 
-    def tasks(self, plans: Sequence[Plan], advance: Any) -> Iterator[tuple[_Chunk, WindowsTask]]:
+    def tasks(self, plans: Sequence[Plan], advance: Callable[..., None]) -> Iterator[tuple[_Chunk, WindowsTask]]:
         """What is to be fitted; the windows whose forecasts are recorded are taken on the way."""
         for first in range(0, len(plans), PLANS_A_BATCH):
             batch = plans[first : first + PLANS_A_BATCH]
@@ -188,6 +215,8 @@ class _Walk:
                         advance(plan.variant.name)
                 new = [cut for cut in cuts[plan.key] if cut.key not in known]
                 for at in range(0, len(new), WINDOWS_A_TASK):
+                    if self.stopping:
+                        return
                     chunk = _Chunk(plan=plan, evaluation=evaluation, cuts=tuple(new[at : at + WINDOWS_A_TASK]))
                     yield chunk, self._task(chunk)
 

@@ -47,5 +47,5 @@ def test_one_seed_gives_one_forecast_with_quantiles(covariates: int) -> None:
 @needed
 def test_what_cannot_be_learned_from() -> None:
     assert_array_equal(forecast(window_of(np.full(100, 50.0))).y_hat, 50.0)
-    with pytest.raises(NotEnoughDataError, match="NeuralProphet with 28 lags needs at least 84"):
-        fit_neuralprophet(window_of(walk(60)))
+    with pytest.raises(NotEnoughDataError, match="NeuralProphet with 14 lags needs at least 56"):
+        fit_neuralprophet(window_of(walk(50)))

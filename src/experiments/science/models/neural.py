@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import logging
 import random
 import tempfile
 import warnings
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.errors import InvalidInputError
+from experiments.science.models.prophet import quiet
 from experiments.science.models.statistical import aligned_covariates, complete_rows, regressors_of
 from experiments.science.window import QUANTILE_LEVELS, Forecast
 
@@ -37,7 +37,7 @@ _MEDIAN = 0.5
 
 
 def fit_neuralprophet(
-    window: TrainingWindow, *, n_lags: int = 28, epochs: int = 30, learning_rate: float = 0.01
+    window: TrainingWindow, *, n_lags: int = 14, epochs: int = 40, learning_rate: float = 0.03
 ) -> Predict:
     """Fit a NeuralProphet with `n_lags` autoregressive terms that forecasts every step directly, with its quantiles.
 
@@ -77,14 +77,14 @@ def fit_neuralprophet(
     if not rows.y.any():
         flat = np.full(window.horizon, rows.last)
         return lambda: Forecast(y_hat=flat, quantiles=dict.fromkeys(QUANTILE_LEVELS, flat))
-    with _quiet():
+    with _silent():
         import torch
 
         with _drawing(torch, window.seed), tempfile.TemporaryDirectory() as scratch:
             model, frame = _trained(rows, window.horizon, scratch, n_lags=n_lags, epochs=epochs, rate=learning_rate)
 
     def predict() -> Forecast:
-        with _quiet():
+        with _silent():
             said = model.predict(frame, decompose=False, raw=True).iloc[-1]
         steps = [f"step{step}" for step in range(window.horizon)]
         columns = {
@@ -106,6 +106,7 @@ def _trained(
     from neuralprophet import NeuralProphet
 
     model = NeuralProphet(
+        growth="off",  # the terms of a price carry its trend
         n_lags=n_lags,
         n_forecasts=horizon,
         epochs=epochs,
@@ -132,19 +133,11 @@ def _trained(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silent() -> Iterator[None]:
     """Nothing is said by the package, by Lightning or by torch, who speak on all channels, even when imported."""
-    loggers = [logging.getLogger(name) for name in ("NP", "NP.plotly", "pytorch_lightning", "lightning", "py.warnings")]
-    before = [(logger, logger.disabled) for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, disabled in before:
-            logger.disabled = disabled
+    with quiet(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

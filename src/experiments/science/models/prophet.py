@@ -76,7 +76,7 @@ def fit_prophet(
         flat = np.full(window.horizon, rows.last)
         return lambda: Forecast(y_hat=flat, quantiles=dict.fromkeys(QUANTILE_LEVELS, flat))
 
-    with _quiet(), tempfile.TemporaryDirectory() as scratch:
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
         import pandas as pd
         from prophet import Prophet
 
@@ -92,12 +92,14 @@ def fit_prophet(
         names = [f"regressor_{k}" for k in range(past.shape[1])]
         for name in names:
             model.add_regressor(name, standardize=False)
-        history = pd.DataFrame(past, columns=names).assign(ds=window.ds[-len(rows.y) :], y=rows.y)
+        # Rounded, because the optimiser ends elsewhere for a difference in the last digits, as another unit makes.
+        y = np.round(rows.y, 9)
+        history = pd.DataFrame(np.round(past, 9), columns=names).assign(ds=window.ds[-len(y) :], y=y)
         model.fit(history, seed=window.seed, output_dir=scratch)
     future = pd.DataFrame(ahead, columns=names).assign(ds=next_dates(window.ds, window.horizon))
 
     def predict() -> Forecast:
-        with _quiet(), _drawing(window.seed):
+        with quiet(), _drawing(window.seed):
             y_hat = model.predict(future)["yhat"].to_numpy(dtype=np.float64)
             paths = model.predictive_samples(future)["yhat"]
         quantiles = np.quantile(paths, QUANTILE_LEVELS, axis=1)
@@ -115,17 +117,14 @@ def _weekdays(ds: NDArray[np.datetime64]) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither Prophet nor the optimiser it calls reports its progress; both do, even when imported."""
-    loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.models", "prophet.plot")]
-    before = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
+def quiet() -> Iterator[None]:
+    """Let no logger speak: the packages report their progress by many, some of them even when imported."""
+    before = logging.root.manager.disable
+    logging.disable()
     try:
         yield
     finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled
+        logging.disable(before)
 
 
 @contextmanager

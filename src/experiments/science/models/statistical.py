@@ -334,27 +334,28 @@ def _by_statsforecast(
         regressors = np.column_stack([moved[:, 1:], np.eye(len(moved), 1)])
         held = {f"ex_{regressors.shape[1]}": 0.0}
     try:
-        estimated = arima(
-            moved[:, 0],
-            order=(p, 0, q),
-            seasonal={"order": (seasonal_p, 0, seasonal_q), "period": length},
-            xreg=regressors,
-            include_mean=d + seasonal_d == 0,
-            fixed=held,
-            method="CSS-ML",
-            tol=_TOLERANCE,
-        )
-        if estimated["code"] == _OUT_OF_ITERATIONS:
-            return None
-        model = arima(
-            y,
-            order=order,
-            seasonal={"order": (seasonal_p, seasonal_d, seasonal_q), "period": length},
-            xreg=past if past.shape[1] else None,
-            fixed={name: value for name, value in estimated["coef"].items() if name not in (held or {})},
-            method="ML",
-        )
-        mean, deviation = predict_arima(model, len(ahead), ahead if past.shape[1] else None)
+        with np.errstate(invalid="ignore"):  # a line search may leave the region where there is a likelihood
+            estimated = arima(
+                moved[:, 0],
+                order=(p, 0, q),
+                seasonal={"order": (seasonal_p, 0, seasonal_q), "period": length},
+                xreg=regressors,
+                include_mean=d + seasonal_d == 0,
+                fixed=held,
+                method="CSS-ML",
+                tol=_TOLERANCE,
+            )
+            if estimated["code"] == _OUT_OF_ITERATIONS:
+                return None
+            model = arima(
+                y,
+                order=order,
+                seasonal={"order": (seasonal_p, seasonal_d, seasonal_q), "period": length},
+                xreg=past if past.shape[1] else None,
+                fixed={name: value for name, value in estimated["coef"].items() if name not in (held or {})},
+                method="ML",
+            )
+            mean, deviation = predict_arima(model, len(ahead), ahead if past.shape[1] else None)
     except (ArithmeticError, IndexError, ValueError, np.linalg.LinAlgError):
         return None
     usable = np.isfinite(mean).all() and np.isfinite(deviation).all()
