@@ -44,26 +44,50 @@ def by_statsforecast(window: TrainingWindow, monkeypatch: pytest.MonkeyPatch, **
 # --- the two libraries -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def likelihoods(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Logarithms of the likelihoods that the two libraries ended at last."""
+    import statsforecast.arima
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    said: dict[str, float] = {}
+    arima, fit = statsforecast.arima.arima, SARIMAX.fit
+
+    def listening(*arguments: Any, **settings: Any) -> Any:
+        model = arima(*arguments, **settings)
+        said["statsforecast"] = model["loglik"]
+        return model
+
+    def fitting(*arguments: Any, **settings: Any) -> Any:
+        fitted = fit(*arguments, **settings)
+        said["statsmodels"] = fitted.llf
+        return fitted
+
+    monkeypatch.setattr(statsforecast.arima, "arima", listening)
+    monkeypatch.setattr(SARIMAX, "fit", fitting)
+    return said
+
+
 @pytest.mark.filterwarnings("ignore:Non-:UserWarning")
 @pytest.mark.parametrize("orders", [NOT_SEASONAL, SEASONAL], ids=["plain", "seasonal"])
 @pytest.mark.parametrize("k", [0, 1, 3])
-def test_the_two_libraries_agree_on_crude_oil(orders: Any, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_two_libraries_agree_on_crude_oil(
+    orders: Any, k: int, likelihoods: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     y = load_wti()["y"].dropna().to_numpy()
-    n, x = 300, covariates(300, k)
-    apart, errors = [], []
-    for cutoff in range(2000, len(y) - HORIZON, 1500):
+    n, x = 1000, covariates(1000, k)
+    same = 0
+    for cutoff in (1500, 4500):
         window = window_of(y[cutoff - n : cutoff], x)
         ours = by_statsforecast(window, monkeypatch, **orders)
         peer = by_statsmodels(window, monkeypatch, **orders)
-        step = np.std(np.diff(window.y))
-        apart.append(max(np.abs(ours.quantiles[q] - peer.quantiles[q]).max() for q in ours.quantiles) / step)
-        actual = y[cutoff : cutoff + HORIZON]
-        errors.append([np.abs(one.y_hat - actual).mean() for one in (ours, peer)])
-    # In parts of a typical step. Where the likelihood has two maxima of nearly one height, they may choose differently.
-    assert np.median(apart) < 0.02
-    assert max(apart) < 1.5
-    mean = np.mean(errors, axis=0)
-    assert_allclose(mean[0], mean[1], rtol=0.01)
+        lead = likelihoods["statsforecast"] - likelihoods["statsmodels"]
+        assert lead > -0.05
+        if lead < 0.05:  # the same maximum, not one higher that statsmodels missed
+            same += 1
+            for level, values in ours.quantiles.items():
+                assert_allclose(values, peer.quantiles[level], atol=0.05 * np.std(np.diff(window.y)))
+    assert same >= 1
 
 
 @pytest.mark.parametrize(
@@ -131,7 +155,7 @@ def test_sarimax_with_covariates_is_that_of_the_library() -> None:
     assert_allclose(fit_sarimax(window_of(y, x), order=(1, 1, 1))().y_hat, expected, atol=1e-2)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("what", ["raises", "iterations", "not a number"])
+@pytest.mark.parametrize("what", ["raises", "raises late", "iterations", "not a number"])
 def test_where_statsforecast_gives_up_it_is_statsmodels(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import statsforecast.arima
 
@@ -140,7 +164,8 @@ def test_where_statsforecast_gives_up_it_is_statsmodels(what: str, monkeypatch: 
     real = statsforecast.arima.arima
 
     def failing(*arguments: Any, **settings: Any) -> Any:
-        if what == "raises":
+        differenced_by_us = settings["order"][1] == 0
+        if what == ("raises" if differenced_by_us else "raises late"):
             raise ValueError("non-stationary AR part from CSS")
         model = real(*arguments, **settings)
         return {**model, "code": 1} if what == "iterations" else {**model, "sigma2": np.nan}
@@ -171,13 +196,13 @@ def test_the_search_of_orders_is_the_library_s() -> None:
 def test_the_search_of_orders_uses_its_covariates() -> None:
     from statsforecast.models import AutoARIMA
 
-    x = covariates(150, 2)
-    y = walk(150)
+    x = covariates(180, 1)
+    y = walk(180)
     y[HORIZON:] += 3 * x[:-HORIZON, 0]
     ours = fit_sarimax_auto(window_of(y, x))()
     peer = AutoARIMA(season_length=1).fit(y[HORIZON:], x[:-HORIZON]).predict(h=HORIZON, X=x[-HORIZON:])["mean"]
     assert_allclose(ours.y_hat, peer, atol=0.1)  # type: ignore[union-attr]
-    flat = fit_sarimax_auto(window_of(y, np.full((150, 1), 5.0)))()
+    flat = fit_sarimax_auto(window_of(y, np.full((180, 1), 5.0)))()
     assert_array_equal(flat.y_hat, fit_sarimax_auto(window_of(y[HORIZON:]))().y_hat)  # type: ignore[union-attr]
     with pytest.raises(NotEnoughDataError, match=r"AutoARIMA needs at least 12 .*the window has 6"):
         fit_sarimax_auto(window_of(y[:20], x[:20, :1]))

@@ -1,16 +1,17 @@
 """ARIMA, SARIMAX and the search of their orders, by statsforecast; by statsmodels where that one fails.
 
-Both maximise the same Gaussian likelihood, statsforecast 3 to 10 times faster on 1,000 points. It is given the series
-already differenced, and the estimates are then put into the model of the series itself: with differences of its own,
+Both maximise the same Gaussian likelihood, statsforecast several times faster. It is given the series already
+differenced, and the estimates are then put into the model of the series itself: with differences of its own,
 statsforecast 2.1.1 stops at the conditional least squares it starts from, since the diffuse part of its state is lost
 after the first evaluation of the likelihood (its pull request 1206). statsmodels fits the window
 
-- where the optimiser of statsforecast gives up or raises, as it does where the conditional least squares are not
-  stationary;
-- where its estimates, its forecasts or their variance are not finite.
+- where from both its starts the optimiser of statsforecast raises, runs out of iterations or ends at something that is
+  not a number, as it may where the conditional least squares are not stationary;
+- where the forecasts or their variances are not finite.
 
-The choice depends on the window only. Where the likelihood has several maxima of nearly the same height, as that of
-an ARIMA(1, 1, 1) of something near a random walk, the two may end at different ones, with nearly the same forecasts.
+The choice depends on the window only. The likelihood may have several maxima of nearly one height, as that of an
+ARIMA(1, 1, 1) of something near a random walk often has: then the two may end at different ones, here at the higher
+of those found from two starts.
 
 References
 ----------
@@ -50,6 +51,8 @@ _OUT_OF_ITERATIONS = 1
 
 _TOLERANCE = 1e-6
 """Slope of the mean log likelihood at which the search ends; the library's own 1e-8 is below its rounding."""
+
+_FAILURES = (ArithmeticError, IndexError, ValueError, np.linalg.LinAlgError)
 
 _DEPENDENT = 1e-8
 """Share of a regressor's size that is left of it beside the others, below which it adds nothing to them."""
@@ -326,40 +329,57 @@ def _by_statsforecast(
     """Means and standard deviations of the steps; None where statsforecast finds no maximum."""
     from statsforecast.arima import arima, predict_arima
 
-    (p, d, q), (seasonal_p, seasonal_d, seasonal_q, length) = order, season
+    (d, seasonal_d), length, given = (order[1], season[1]), season[3], past.shape[1] > 0
     moved = _differenced(np.column_stack([y, past]), d, seasonal_d, length)
-    regressors = held = None
-    if past.shape[1]:
-        # One regressor more, whose coefficient is held at 0, keeps the library from decomposing an N x N matrix.
-        regressors = np.column_stack([moved[:, 1:], np.eye(len(moved), 1)])
-        held = {f"ex_{regressors.shape[1]}": 0.0}
+    coefficients = _estimated(moved, (order[0], 0, order[2]), (season[0], 0, season[2], length), d + seasonal_d == 0)
+    if coefficients is None:
+        return None
+    seasonal = {"order": season[:3], "period": length}
     try:
-        with np.errstate(invalid="ignore"):  # a line search may leave the region where there is a likelihood
-            estimated = arima(
-                moved[:, 0],
-                order=(p, 0, q),
-                seasonal={"order": (seasonal_p, 0, seasonal_q), "period": length},
-                xreg=regressors,
-                include_mean=d + seasonal_d == 0,
-                fixed=held,
-                method="CSS-ML",
-                tol=_TOLERANCE,
-            )
-            if estimated["code"] == _OUT_OF_ITERATIONS:
-                return None
-            model = arima(
-                y,
-                order=order,
-                seasonal={"order": (seasonal_p, seasonal_d, seasonal_q), "period": length},
-                xreg=past if past.shape[1] else None,
-                fixed={name: value for name, value in estimated["coef"].items() if name not in (held or {})},
-                method="ML",
-            )
-            mean, deviation = predict_arima(model, len(ahead), ahead if past.shape[1] else None)
-    except (ArithmeticError, IndexError, ValueError, np.linalg.LinAlgError):
+        model = arima(y, order=order, seasonal=seasonal, xreg=past if given else None, fixed=coefficients, method="ML")
+        mean, deviation = predict_arima(model, len(ahead), ahead if given else None)
+    except _FAILURES:
         return None
     usable = np.isfinite(mean).all() and np.isfinite(deviation).all()
     return (mean, deviation) if usable else None
+
+
+def _estimated(
+    moved: NDArray[np.float64], order: tuple[int, int, int], season: tuple[int, int, int, int], constant: bool
+) -> dict[str, float] | None:
+    """Coefficients of the highest maximum of the likelihood found from two starts; None if neither leads to one.
+
+    `moved` is [N, 1 + R]: the series and the regressors, differenced. The starts are conditional least squares and 0.
+    """
+    from statsforecast.arima import arima
+
+    regressors = held = None
+    if moved.shape[1] > 1:
+        # One regressor more, whose coefficient is held at 0, keeps the library from decomposing an N x N matrix.
+        regressors = np.column_stack([moved[:, 1:], np.eye(len(moved), 1)])
+        held = f"ex_{regressors.shape[1]}"
+    found = []
+    for method in ("CSS-ML", "ML"):
+        try:
+            with np.errstate(invalid="ignore"):  # a line search may leave the region where there is a likelihood
+                model = arima(
+                    moved[:, 0],
+                    order=order,
+                    seasonal={"order": season[:3], "period": season[3]},
+                    xreg=regressors,
+                    include_mean=constant,
+                    fixed={held: 0.0} if held else None,
+                    method=method,
+                    tol=_TOLERANCE,
+                )
+        except _FAILURES:
+            continue
+        if model["code"] != _OUT_OF_ITERATIONS and np.isfinite(model["loglik"]):
+            found.append(model)
+    if not found:
+        return None
+    best = max(found, key=lambda model: model["loglik"])
+    return {name: value for name, value in best["coef"].items() if name != held}
 
 
 def _by_statsmodels(
