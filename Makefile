@@ -19,7 +19,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## Backtest nine models on real prices and print the leaderboard
+demo: $(VENV)/.demo ## Backtest the models on real prices and print the leaderboard
 	@$(BIN)/experiments demo $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests; ARGS='-m "not engine"' for the fast ones

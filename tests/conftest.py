@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.science.models import registration
 from experiments.services import ledger as ledgers
 from experiments.services.backtest import BacktestResult, backtest
 from experiments.services.ledger import Ledger, connect
@@ -43,6 +44,12 @@ def _no_ledger_leaks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for opened in [one for one in ledgers._open_ledgers if one not in before]:
         opened.recorder._open.clear()
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_model_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the models a test registers."""
+    monkeypatch.setattr(registration, "_registered", dict(registration._registered))
 
 
 @pytest.fixture

@@ -171,6 +171,7 @@ def wheel(folder: Path, *, name: str = "experiment-ledger", script: str = "exper
             f"{about}/METADATA",
             f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.1.0\nRequires-Dist: pandas<3,>=2.2\n"
             "Provides-Extra: local\nRequires-Dist: pysail<0.8,>=0.7.2; extra == 'local'\nProvides-Extra: models\n"
+            "Requires-Dist: prophet>=1.1.5; extra == 'models'\n"
             "Requires-Dist: scikit-learn>=1.5; extra == 'models'\n"
             "Requires-Dist: statsforecast>=2.0; extra == 'models'\n"
             "Requires-Dist: xgboost-cpu>=3.0; extra == 'models'\n\nReadme\n",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,14 +41,14 @@ def fit(window):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Prices of two commodities on 100 trading days, a file that says so, and the test working beside them."""
     monkeypatch.chdir(tmp_path)
     for seed, name in enumerate(("coffee", "wti")):
         walk = 100 + np.random.default_rng(seed).normal(size=100).cumsum()
         pd.DataFrame({"ds": pd.bdate_range("2024-01-01", periods=100), "y": walk}).to_csv(f"{name}.csv", index=False)
     write(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def write(folder: Path, models: str = '["naive", "random_walk"]') -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.content import Twins, fill
+from contract.content import JAVA, SCHEMAS, Twins, fill
 from experiments.services import ledger as ledgers
 from experiments.services.ledger import connect
 from experiments.storage import spark as spark_engine
@@ -16,8 +16,17 @@ from experiments.storage import spark as spark_engine
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SCHEMAS = {"sail": "experiments", "spark": "made_by_spark"}
-"""A schema for each maker: one Spark session holds both."""
+QUICK = {
+    "spark.default.parallelism": "1",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.ui.explainMode": "simple",
+}
+"""A few rows a query: what prepares Spark for millions takes longer than they do."""
+
+ONE_PART = {"spark.sql.shuffle.partitions": "1", "spark.databricks.delta.snapshotPartitions": "1"}
+"""As above; what every session of the program sets anew."""
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +37,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         has = "none" if found is None else f"Java {found}"
         pytest.skip(f"Spark needs Java {spark_engine.OLDEST_JAVA} or newer; this machine has {has}")
     with pytest.MonkeyPatch.context() as patched:
-        # half the time: what runs once is not worth compiling well, neither by Spark nor by Java
-        patched.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        patched.setitem(spark_engine._LOCAL, "spark.sql.codegen.wholeStage", "false")
+        patched.setenv("JAVA_TOOL_OPTIONS", JAVA)
+        patched.setattr(spark_engine, "_LOCAL", spark_engine._LOCAL | QUICK)
+        patched.setattr(spark_engine, "_SESSION", spark_engine._SESSION | ONE_PART)
         session = spark_engine._start_local()
-    yield session
-    session.stop()
+        yield session
+        session.stop()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,16 @@ import pandas as pd
 from experiments import DatabricksWriter, backtest
 from experiments.services.ledger import Ledger
 from experiments.storage import sql_files
-from made import CONFIG, STARTED, specified_experiment, windows
+from made import CONFIG, STARTED, specified_experiment, versions, windows
 
 Twins = dict[tuple[str, str], Ledger]
 """By the engine that made the tables and filled them, and the engine that this connection uses."""
+
+SCHEMAS = {"sail": "experiments", "spark": "made_by_spark"}
+"""A schema for each maker: one Spark session holds both."""
+
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmn300m -XX:MetaspaceSize=512m -XX:ReservedCodeCacheSize=240m"
+"""Next to nothing runs often enough to be compiled well; room, so that neither classes nor code are swept out again."""
 
 MODELS = ("naive", "random_walk", "seasonal_naive")
 
@@ -100,6 +107,12 @@ def engine_sql(ledger: Ledger, query: str) -> Any:
 
 def frame(ledger: Ledger, name: str) -> pd.DataFrame:
     """A table or view as pandas has it, its rows in an order that depends on nothing computed."""
+    return _frame(ledger, name, tuple(versions(ledger).values())).copy()
+
+
+@cache
+def _frame(ledger: Ledger, name: str, _versions: tuple[int, ...]) -> pd.DataFrame:
+    """Asked once as long as nothing is written: many tests look at the same."""
     return in_order(engine_sql(ledger, f"select * from {name}").toPandas())  # noqa: S608  names from the catalog
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from experiments.errors import EngineError, NotFoundError
 from experiments.services.ledger import Ledger, connect
 from experiments.storage import sql_files
 from experiments.storage.databricks import start_databricks
-from made import CONFIG, NOTHING, ROWS, counts, put, rows_of, run_row, windows
+from made import CONFIG, ROWS, counts, put, rows_of, run_row, windows
 from older import FIRST_COLUMNS, NEWER, make_older, recorded
 from violating import REFUSED, engine_of
 
@@ -31,6 +31,9 @@ TAGS = {
     "clusterNodeType": "m5.xlarge",
     "clusterWorkers": "2",
 }
+
+EVALUATED = {"backtests": 1, "environments": 1, "experiments": 1, "forecasts": 42, "model_runs": 1, "run_windows": 3}
+"""The rows that the evaluation of three windows writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,52 +57,65 @@ def workspace(spark: SparkSession, tmp_path: Path, name: str) -> Iterator[Worksp
     spark.createDataFrame([(1,)], "a int")
 
 
-def test_tables_are_managed_made_once_and_found_again(workspace: Workspace) -> None:
-    with workspace.connect() as first:
-        assert set(first.created) == set(sql_files.names("tables"))
-        assert (first.path, first.where) == (None, f"{CATALOG}.{workspace.schema}")
-        for table, row in ROWS.items():
-            assert put(first, table, row()) == (table != "schema_version")
-        assert put(first, "environments", ROWS["environments"]()) == 0
+@pytest.fixture(scope="module")
+def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A schema with the tables of a ledger."""
+    workspace = Workspace(spark=spark, schema="made", folder=tmp_path_factory.mktemp("made"))
+    spark.sql(f"create schema made location '{workspace.folder}'")
+    with workspace.connect() as ledger:
+        assert set(ledger.created) == set(sql_files.names("tables"))
+    return workspace
+
+
+@pytest.fixture
+def found(workspace: Workspace, made: Workspace) -> Workspace:
+    """The same schema, in the notebook's session of this test."""
+    return replace(made, spark=workspace.spark)
+
+
+def test_tables_are_managed_made_once_and_found_again(found: Workspace) -> None:
+    with found.connect() as first:
+        assert first.created == ()
+        assert (first.path, first.where) == (None, f"{CATALOG}.{found.schema}")
+        before = counts(first)
+        new = ROWS.keys() - EVALUATED - {"schema_version"}
+        for table in new | {"environments"}:
+            assert put(first, table, ROWS[table]()) == 1
+        for table in ("environments", "schema_version"):
+            assert put(first, table, ROWS[table]()) == 0
         for table in sql_files.names("tables"):
-            assert workspace.spark.catalog.getTable(f"{workspace.schema}.{table}").tableType == "MANAGED"
-            assert (workspace.folder / table / "_delta_log").is_dir()
+            assert found.spark.catalog.getTable(f"{found.schema}.{table}").tableType == "MANAGED"
+            assert (found.folder / table / "_delta_log").is_dir()
         with pytest.raises(Exception, match=REFUSED):
             put(first, "model_runs", run_row(status="guessed"))
         with pytest.raises(Exception, match=r"(?i)null"):
             put(first, "model_runs", run_row(model_type=None))
-    with workspace.connect(create=False) as again:
+    with found.connect(create=False) as again:
         assert again.created == ()
-        assert set(counts(again).values()) == {1}
+        assert counts(again) == before | {table: before[table] + 1 for table in new | {"environments"}}
         assert recorded(again) == [(1, sql_files.names("migrations")[0])]
-        assert rows_of(again, "model_runs")[0]["run_month"] == "2025-01"
 
 
-def test_an_evaluation_names_its_cluster(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_names_its_cluster(found: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for tag, value in TAGS.items():
-        workspace.spark.conf.set(f"spark.databricks.clusterUsageTags.{tag}", value)
+        found.spark.conf.set(f"spark.databricks.clusterUsageTags.{tag}", value)
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")  # so no engine need be named
-    with connect(catalog=CATALOG, schema=workspace.schema) as ledger:
+    with connect(catalog=CATALOG, schema=found.schema) as ledger:
         assert engine_of(ledger).name == "databricks"
         assert engine_of(ledger).cluster == TAGS
+        before = counts(ledger)
         ids = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
         again = {ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3}) for one in windows(3)}
         assert len(ids) == 1
         assert again & ids == ids
-        assert counts(ledger) == NOTHING | {
-            "backtests": 1,
-            "environments": 1,
-            "experiments": 1,
-            "forecasts": 42,
-            "model_runs": 1,
-            "run_windows": 3,
-        }
+        assert {table: n - before[table] for table, n in counts(ledger).items() if n > before[table]} == EVALUATED
         (run,) = rows_of(ledger, "model_runs")
         assert run["databricks_cluster_id"] == TAGS["clusterId"]
         assert TAGS["driverNodeType"] in run["hardware_config"]
+        assert run["run_month"] == f"{run['run_timestamp']:%Y-%m}"
         assert ledger.leaderboard("Coffee")["model_name"].tolist() == ["mine", "naive"]
         assert len(ledger.sql("select * from accuracy_by_horizon")) == 14
-        assert len(ledger.sql(f"select * from {CATALOG}.{workspace.schema}.model_runs")) == 1  # noqa: S608
+        assert len(ledger.sql(f"select * from {CATALOG}.{found.schema}.model_runs")) == 1  # noqa: S608
 
 
 def test_without_tags_nothing_is_told_of_a_cluster(workspace: Workspace) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from contract.content import JAVA
 from experiments.errors import NotFoundError
 from experiments.services.ledger import connect
 from violating import engine_of
@@ -76,7 +77,7 @@ def test_spark_starts_and_stops_without_a_word_and_leaves_nothing_behind(spark: 
     temporary.mkdir()
     connect(work, engine="sail").close()  # the tables in a second instead of ten
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
-    done = run(QUIET, work, TMPDIR=str(temporary), JAVA_TOOL_OPTIONS="-XX:TieredStopAtLevel=1", **inherited)
+    done = run(QUIET, work, TMPDIR=str(temporary), JAVA_TOOL_OPTIONS=JAVA, **inherited)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sorted(entry.name for entry in work.iterdir()) == ["experiments"]
     assert [entry.name for entry in temporary.iterdir()] == []

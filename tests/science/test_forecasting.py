@@ -23,7 +23,7 @@ from experiments.science.forecasting import WindowForecast, forecast_window, tra
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import BASELINE_MODELS
 from experiments.science.series import Series, prepare
-from experiments.science.window import ModelVariant, Predict, TrainingWindow
+from experiments.science.window import Forecast, ModelVariant, Predict, TrainingWindow
 
 HORIZON = 3
 NAMES = ("rain", "usd")
@@ -346,6 +346,10 @@ def test_an_interruption_by_the_user_is_no_error_of_the_model() -> None:
         run(interrupted)
 
 
+def with_quantiles(levels: dict[float, float]) -> Forecast:
+    return Forecast(y_hat=np.ones(3), quantiles={level: np.full(3, value) for level, value in levels.items()})
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -358,14 +362,29 @@ def test_an_interruption_by_the_user_is_no_error_of_the_model() -> None:
         ([1.0, nan, 3.0], "InvalidInputError: the model forecast nan at step 2"),
         ([1.0, 2.0, math.inf], "the model forecast inf at step 3"),
         ([-math.inf, nan, math.inf], "the model forecast -inf at step 1"),
-        (["a", "b", "c"], "ValueError: could not convert"),
-        ([1.0, [2.0], 3.0], "ValueError: "),
+        (["a", "b", "c"], "InvalidInputError: the model returned list; an array of 3 numbers is needed"),
+        ([1.0, [2.0], 3.0], "InvalidInputError: the model returned list; an array of 3 numbers is needed"),
+        (None, "the model returned an array of shape (); (3,) is needed"),
+        ("text", "InvalidInputError: the model returned str; an array of 3 numbers is needed"),
+        (Forecast(y_hat=np.ones(2)), "the model returned an array of shape (2,); (3,) is needed"),
+        (with_quantiles({0.25: 1.0}), "the model returned the quantile 0.25; 0.1, 0.5, 0.9 are recorded"),
+        (with_quantiles({0.1: 1.0}), "the model returned quantiles without 0.5; give 0.1, 0.5, 0.9 or none"),
+        (with_quantiles({0.1: 1.0, 0.5: nan, 0.9: 2.0}), "quantile 0.5 of the model forecast nan at step 1"),
     ],
 )
 def test_forecasts_that_cannot_be_scored_are_an_error(values: Any, said: str) -> None:
     result = run(returning(values))
     assert result.y_hat is None
     assert said in result.error
+
+
+def test_quantiles_that_cross_are_put_in_order() -> None:
+    result = run(returning(with_quantiles({0.1: 2.0, 0.5: 1.0, 0.9: 3.0})))
+    assert {level: found.tolist() for level, found in result.quantiles.items()} == {
+        0.1: [1.0] * 3,
+        0.5: [2.0] * 3,
+        0.9: [3.0] * 3,
+    }
 
 
 def test_seconds_are_those_of_fit_and_of_predict() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,28 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
-from experiments.science.models import BASELINE_MODELS, choose, variant
-from experiments.science.models.baselines import fit_naive, fit_random_walk_drift, fit_seasonal_naive
-from experiments.science.window import ALL_COVARIATES, ModelVariant, TrainingWindow
+from experiments.science.models import BASELINE_MODELS, choose, registry, variant
+from experiments.science.models.baselines import fit_naive, fit_random_walk_drift
+from experiments.science.models.registry import FEATURE_SETS, feature_config, lack_of
+from experiments.science.window import Forecast, ModelVariant, TrainingWindow
 from fresh_process import run_python
 from windows import HORIZON, Array, index, walk, window_of
 
-NAMES = list(BASELINE_MODELS)
-WITH_COVARIATES = [name for name, shipped in BASELINE_MODELS.items() if shipped.covariates]
+NAMES = [
+    "naive",
+    "random_walk",
+    "arima",
+    "sarimax_v1",
+    "sarimax_auto_v1",
+    "sarimax_vix_v1",
+    "xgboost_v1",
+    "xgboost_recursive_v1",
+    "xgboost_vix_v1",
+    "prophet_v1",
+]
+"""One of each function, and with a covariate: the others differ in parameters and covariates only."""
+
+WITH_COVARIATES = [name for name in NAMES if BASELINE_MODELS[name].covariates]
 
 
 def variant_window(shipped: ModelVariant, y: Array, x: Array, **settings: Any) -> TrainingWindow:
@@ -26,7 +41,11 @@ def variant_window(shipped: ModelVariant, y: Array, x: Array, **settings: Any) -
 
 
 def forecast(shipped: ModelVariant, window: TrainingWindow) -> Array:
-    return shipped.function(window, **shipped.params)()
+    return values(shipped.function(window, **shipped.params)())
+
+
+def values(given: Any) -> Array:
+    return given.y_hat if isinstance(given, Forecast) else given
 
 
 # --- baselines -------------------------------------------------------------------------------------------------------
@@ -47,20 +66,9 @@ def test_drift_goes_on_by_the_mean_change() -> None:
     assert_array_equal(fit_random_walk_drift(window_of(np.array([1.0, 2.0, 5.0]), horizon=2))(), [7.0, 9.0])
 
 
-@pytest.mark.parametrize("season_length", [1, 2, 5, 14, 20])
-def test_seasonal_naive_repeats_the_last_season(season_length: int) -> None:
-    y = walk(40)
-    known = list(y)
-    for _ in range(HORIZON):
-        known.append(known[-season_length])
-    assert_array_equal(fit_seasonal_naive(window_of(y, season_length=season_length))(), known[len(y) :])
-
-
 def test_baselines_say_what_they_miss() -> None:
     with pytest.raises(NotEnoughDataError, match="at least 2 observations; the window has 1"):
         fit_random_walk_drift(window_of(np.array([1.0])))
-    with pytest.raises(NotEnoughDataError, match="one season of 5 observations; the window has 4"):
-        fit_seasonal_naive(window_of(np.arange(4.0)))
 
 
 # --- every variant ---------------------------------------------------------------------------------------------------
@@ -74,11 +82,11 @@ def test_shape_finite_deterministic_and_pure(name: str) -> None:
     for key in before:
         getattr(window, key).flags.writeable = False
     predict = shipped.function(window, **shipped.params)
-    first = predict()
+    first = values(predict())
     assert first.shape == (HORIZON,)
     assert first.dtype == np.float64
     assert np.isfinite(first).all()
-    assert_array_equal(predict(), first)
+    assert_array_equal(values(predict()), first)
     assert_array_equal(forecast(shipped, variant_window(shipped, walk(300), index(300))), first)
     for key, value in before.items():
         assert_array_equal(getattr(window, key), value)
@@ -158,7 +166,7 @@ def test_one_jump_and_a_negative_price_are_survived(name: str) -> None:
         assert np.isfinite(forecast(shipped, variant_window(shipped, y, x))).all()
 
 
-@pytest.mark.parametrize("name", ["arima", "auto_arima", "sarimax", "sarimax_vix", "xgboost", "xgboost_vix"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("naive", "random_walk", "prophet_v1")])
 def test_too_few_observations_are_refused(name: str) -> None:
     shipped = BASELINE_MODELS[name]
     with pytest.raises(NotEnoughDataError, match=r"at least \d+ .*the window has \d"):
@@ -168,91 +176,141 @@ def test_too_few_observations_are_refused(name: str) -> None:
 # --- registry --------------------------------------------------------------------------------------------------------
 
 
-def test_the_registry_holds_what_is_promised() -> None:
-    types = {name: shipped.type for name, shipped in BASELINE_MODELS.items()}
-    assert types == {
-        "naive": "Baseline",
-        "random_walk_drift": "Baseline",
-        "seasonal_naive": "Baseline",
-        "arima": "ARIMA",
-        "auto_arima": "ARIMA",
-        "sarimax": "SARIMAX",
-        "sarimax_vix": "SARIMAX",
-        "sarimax_exog": "SARIMAX",
-        "xgboost": "XGBoost",
-        "xgboost_vix": "XGBoost",
-        "xgboost_exog": "XGBoost",
+def test_the_registry_holds_the_specified_twenty_five() -> None:
+    assert Counter(shipped.type for shipped in BASELINE_MODELS.values()) == {
+        "Baseline": 3,
+        "SARIMAX": 8,
+        "XGBoost": 11,
+        "Prophet": 2,
+        "NeuralProphet": 1,
     }
+    assert list(BASELINE_MODELS)[:3] == ["naive", "random_walk", "arima"]
+    specified = BASELINE_MODELS["sarimax_auto_weather_v1"]
+    assert (specified.type, specified.function.__name__) == ("SARIMAX", "fit_sarimax_auto")
+    assert specified.experiment_tags == {"feature_set": "weather", "complexity": "medium", "production_candidate": True}
     for name, shipped in BASELINE_MODELS.items():
         assert shipped.name == name
         tags = shipped.experiment_tags
         assert set(tags) == {"feature_set", "complexity", "production_candidate"}
-        feature_set = "all covariates" if shipped.covariates == ALL_COVARIATES else "".join(shipped.covariates)
-        assert tags["feature_set"] == feature_set or (tags["feature_set"], feature_set) == ("price", "")
+        assert shipped.covariates == FEATURE_SETS[str(tags["feature_set"])]
         assert tags["complexity"] in {"low", "medium", "high"}
         assert isinstance(tags["production_candidate"], bool)
 
 
+def test_no_two_of_them_are_the_same() -> None:
+    found = [(one.function, sorted(map(str, one.params.items())), one.covariates) for one in BASELINE_MODELS.values()]
+    assert all(found.count(one) == 1 for one in found)
+
+
 def test_variant_by_name() -> None:
     assert variant("naive") is BASELINE_MODELS["naive"]
-    with pytest.raises(NotFoundError, match=r"unknown model 'sarimx'\. Did you mean 'sarimax'\? Known: arima, auto_"):
-        variant("sarimx")
+    with pytest.raises(
+        NotFoundError, match=r"unknown model 'sarimax_1'\. Did you mean 'sarimax_v1'\? Known: arima, naive"
+    ):
+        variant("sarimax_1")
     with pytest.raises(TypeError):
         BASELINE_MODELS["mine"] = BASELINE_MODELS["naive"]  # type: ignore[index]
+
+
+EVERYTHING = ("temp_c", "humidity_pct", "vix", "cop_usd")
+
+
+@pytest.fixture
+def shipped_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry as shipped, every package installed."""
+    monkeypatch.setattr(registry, "all_variants", lambda: BASELINE_MODELS)
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: name)
 
 
 def chosen(models: Any, *covariates: str) -> list[str]:
     return [one.name for one in choose(models, covariates)[0]]
 
 
-NINE = [name for name in NAMES if not name.endswith("_exog")]
-OWN = [name for name in NAMES if not WITH_COVARIATES.count(name)]
+@pytest.mark.usefixtures("shipped_only")
+class TestChoosing:
+    def test_with_everything_given_all_run(self) -> None:
+        assert chosen(None, *EVERYTHING) == list(BASELINE_MODELS)
+        assert choose(None, EVERYTHING)[1] == []
+
+    def test_what_lacks_a_covariate_is_left_out_and_said_to_be(self) -> None:
+        variants, notes = choose(None, [])
+        assert {one.experiment_tags["feature_set"] for one in variants} == {"price"}
+        assert notes == [
+            "sarimax_weather_v1, sarimax_auto_weather_v1, xgboost_weather_v1 left out for want of a covariate temp_* "
+            "or humidity_* or precipitation_*",
+            "sarimax_vix_v1, xgboost_vix_v1, xgboost_weather_vix_v1 left out for want of the covariate 'vix'",
+            "sarimax_cop_usd_v1, xgboost_cop_usd_v1 left out for want of a covariate *_usd or usd_*",
+            "sarimax_all_v1, sarimax_auto_all_v1, xgboost_all_v1, xgboost_deep_all_v1, prophet_all_v1 left out for "
+            "want of a covariate",
+        ]
+
+    def test_what_comes_to_the_same_runs_once(self) -> None:
+        variants, notes = choose(None, ["vix"])
+        assert "sarimax_all_v1" not in {one.name for one in variants}
+        assert "sarimax_all_v1 left out: with these covariates it is sarimax_vix_v1" in notes
+        assert "xgboost_all_v1 left out: with these covariates it is xgboost_vix_v1" in notes
+
+    def test_what_is_not_installed_is_left_out_and_said_to_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            registry.importlib.util, "find_spec", lambda name: None if name == "neuralprophet" else name
+        )
+        variants, notes = choose(None, EVERYTHING)
+        assert len(variants) == 24
+        lack = "the package neuralprophet (pip install 'experiment-ledger[neural]')"
+        assert notes == [f"neuralprophet_v1 left out for want of {lack}"]
+        with pytest.raises(InvalidInputError, match="neuralprophet_v1 needs the package neuralprophet"):
+            choose(["neuralprophet_v1"], [])
+
+    def test_what_is_asked_for_by_name_runs(self) -> None:
+        assert chosen(["sarimax_all_v1", "sarimax_vix_v1", "naive", "naive"], "vix") == [
+            "sarimax_all_v1",
+            "sarimax_vix_v1",
+            "naive",
+        ]
+        assert chosen("naive") == ["naive"]
+        assert chosen(name for name in ("naive", "arima")) == ["naive", "arima"]
+
+    def test_patterns_are_resolved_to_names_in_one_order(self) -> None:
+        for given in (["usd", "rain", "vix"], ["vix", "usd", "rain"]):
+            for one in choose(["sarimax_all_v1", "xgboost_all_v1"], given)[0]:
+                assert one.covariates == ("rain", "usd", "vix")
+                assert one == dataclasses.replace(BASELINE_MODELS[one.name], covariates=one.covariates)
+        assert choose(["sarimax_vix_v1"], ["vix", "rain"])[0][0].covariates == ("vix",)
+        weather = choose(["xgboost_weather_vix_v1"], EVERYTHING)[0][0]
+        assert weather.covariates == ("humidity_pct", "temp_c", "vix")
+
+    def test_what_cannot_be_chosen_is_refused(self) -> None:
+        with pytest.raises(InvalidInputError, match=r"sarimax_all_v1 needs a covariate; given: no covariate\."):
+            choose(["naive", "sarimax_all_v1"], [])
+        with pytest.raises(InvalidInputError, match=r"sarimax_vix_v1 needs the covariate 'vix'; given: rain, usd\."):
+            choose(["sarimax_vix_v1"], ["rain", "usd"])
+        with pytest.raises(NotFoundError, match=r"unknown model 'arma'\. Did you mean 'arima'"):
+            choose(["naive", "arma"], [])
+        for models in ([], (), {}, iter(())):
+            with pytest.raises(InvalidInputError, match="no model was named; the registry has naive, random_walk"):
+                choose(models, [])  # type: ignore[arg-type]
+        for models in (5, [None], ["naive", 5], b"naive", 1.5, [["naive"]], True):
+            with pytest.raises(InvalidInputError, match=r"models is .*: give a list of names"):
+                choose(models, [])  # type: ignore[arg-type]
 
 
-def test_by_default_every_fit_runs_once() -> None:
-    assert chosen(None, "vix") == NINE
-    assert chosen(None) == OWN
-    assert chosen(None, "rain") == [name for name in NAMES if not name.endswith("_vix")]
-    assert chosen(None, "rain", "vix") == NAMES
-    assert choose(None, ["vix"])[1] == []
-    assert choose(None, ["rain"])[1] == ["sarimax_vix, xgboost_vix left out for want of the covariate 'vix'"]
-    assert choose(None, [])[1] == [
-        "sarimax_vix, xgboost_vix left out for want of the covariate 'vix'",
-        "sarimax_exog, xgboost_exog left out for want of a covariate",
-    ]
+def test_a_variant_says_what_it_lacks() -> None:
+    assert lack_of(BASELINE_MODELS["naive"], []) is None
+    assert lack_of(BASELINE_MODELS["sarimax_weather_v1"], ["temp_c"]) is None
+    both = ModelVariant(name="mine", type="Mine", function=fit_naive, covariates=("temp_*", "vix"))
+    assert both.lacks(["temp_c", "vix"]) is None
+    assert both.lacks(["temp_c"]) == "the covariate 'vix'"
 
 
-def test_what_is_asked_for_by_name_runs() -> None:
-    assert chosen(["sarimax_exog", "sarimax_vix", "naive", "naive"], "vix") == ["sarimax_exog", "sarimax_vix", "naive"]
-    assert chosen("naive") == ["naive"]
-    assert chosen(name for name in ("naive", "arima")) == ["naive", "arima"]
-
-
-def test_a_variant_with_all_covariates_has_them_by_name_in_one_order() -> None:
-    for given in (["usd", "rain", "vix"], ["vix", "usd", "rain"]):
-        for one in choose(["sarimax_exog", "xgboost_exog"], given)[0]:
-            assert one.covariates == ("rain", "usd", "vix")
-            assert one == dataclasses.replace(BASELINE_MODELS[one.name], covariates=one.covariates)
-    assert choose(["sarimax_vix"], ["vix", "rain"])[0][0].covariates == ("vix",)
-
-
-def test_what_cannot_be_chosen_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match=r"sarimax_exog needs a covariate; given: none\."):
-        choose(["naive", "sarimax_exog"], [])
-    with pytest.raises(InvalidInputError, match=r"sarimax_vix needs the covariate 'vix'; given: rain, usd\."):
-        choose(["sarimax_vix"], ["rain", "usd"])
-    with pytest.raises(NotFoundError, match=r"unknown model 'arma'\. Did you mean 'arima'"):
-        choose(["naive", "arma"], [])
-    for models in ([], (), {}, iter(())):
-        with pytest.raises(InvalidInputError, match="no model was named; the registry has arima"):
-            choose(models, [])  # type: ignore[arg-type]
-    for models in (5, [None], ["naive", 5], b"naive", 1.5, [["naive"]], True):
-        with pytest.raises(InvalidInputError, match=r"models is .*: give a list of names"):
-            choose(models, [])  # type: ignore[arg-type]
+def test_the_features_are_told_as_specified() -> None:
+    one = BASELINE_MODELS["sarimax_weather_v1"].given(EVERYTHING)
+    assert feature_config(one, EVERYTHING) == {"weather": True, "vix": False, "cop_usd": False}
+    rain = BASELINE_MODELS["sarimax_all_v1"].given(["frost"])
+    assert feature_config(rain, ["frost"]) == {"weather": False, "vix": False, "cop_usd": False, "frost": True}
 
 
 def test_importing_the_registry_loads_no_model_library() -> None:
     loaded = run_python("import experiments.science.models.registry, sys, json; print(json.dumps(sorted(sys.modules)))")
-    heavy = {"pandas", "scipy", "sklearn", "statsforecast", "statsmodels", "xgboost", "pyspark"}
+    heavy = {"pandas", "prophet", "scipy", "sklearn", "statsforecast", "statsmodels", "torch", "xgboost", "pyspark"}
     assert "experiments.science.models.boosting" in loaded
     assert not heavy & set(loaded)

@@ -14,7 +14,7 @@ import pytest
 import misbehaving
 from experiments import backtest, evaluate
 from experiments.errors import InvalidInputError, NotEnoughDataError, NotFoundError
-from experiments.science.models import registry
+from experiments.science.models import registration, registry
 from experiments.services import backtest as backtesting
 from experiments.services import pool
 from experiments.services import walk as walking
@@ -441,6 +441,88 @@ class TestPanels:
             f"series 'b' of Test has 1 gap of more than 4 days, the longest from {day[8]} to {day[11]}: not filled, a "
             "step is the next observation",
         )
+
+
+class TestWhatDependsOnAChange:
+    """Exactly that is fitted again."""
+
+    MINE = """
+import numpy as np
+import experiments
+
+@experiments.register("mine", params={{"up": {up}}})
+def fit(window, *, up):
+    return np.full(window.horizon, window.y[-1] {sign} up)
+"""
+
+    def use(self, folder: Path, *, up: float = 1.0, sign: str = "+") -> None:
+        (folder / "mine.py").write_text(self.MINE.format(up=up, sign=sign))
+        registration.load_model_file(folder / "mine.py")
+
+    def test_a_parameter_or_the_code_of_a_model_that_model(self, ledger: Ledger, tmp_path: Path) -> None:
+        data = prices(150)
+        self.use(tmp_path)
+        assert run(ledger, data, models=["naive", "mine"]).n_fits == 8
+        self.use(tmp_path)
+        assert run(ledger, data, models=["naive", "mine"]).n_fits == 0
+        self.use(tmp_path, up=2.0)
+        assert run(ledger, data, models=["naive", "mine"]).n_fits == 4
+        self.use(tmp_path, up=2.0, sign="-")
+        result = run(ledger, data, models=["naive", "mine"])
+        assert (result.n_fits, result.n_reused) == (4, 4)
+        forecasts = ledger.forecasts(result.experiment_ids["mine", "Test"])
+        days = ledger.windows(result.experiment_ids["mine", "Test"])[["cutoff", "day0"]]
+        assert (forecasts.merge(days)["day0"] - forecasts["y_hat"] == 2.0).all()
+
+    def test_a_price_the_windows_trained_on_it(self, ledger: Ledger) -> None:
+        data = prices(150)
+        last = run(ledger, data, train_size=60)
+        cutoffs = ledger.windows(last.experiment_ids["naive", "Test"])["cutoff"].tolist()
+        changed = data.assign(y=data["y"].where(data["ds"].dt.date != cutoffs[2], data["y"] + 1))
+        result = run(ledger, changed, train_size=60)
+        assert (result.n_fits, result.n_reused) == (4, 4)  # two windows of two models
+        # an actual after the last cutoff: no fit depends on it, the errors do
+        late = data.assign(y=data["y"].where(data.index < len(data) - 10, data["y"] + 1))
+        scored = run(ledger, late, train_size=60)
+        assert (scored.n_fits, scored.n_reused) == (0, 8)
+        assert scored.experiment_ids != last.experiment_ids
+
+    def test_a_horizon_everything(self, ledger: Ledger) -> None:
+        data = prices(150)
+        assert run(ledger, data).n_fits == 8
+        assert run(ledger, data, horizon=7, step_size=14).n_fits == 8
+
+
+def test_the_numbers_are_the_same_whoever_fits_several_series(tmp_path: Path) -> None:
+    data = pd.concat([prices(120, seed).assign(unique_id=name) for seed, name in enumerate(("north", "south"))])
+    found = []
+    for workers in (0, 2):
+        with connect(tmp_path / str(workers)) as ledger:
+            result = run(ledger, data, models=["naive", "arima"], horizon=5, workers=workers)
+            keys = sorted(result.experiment_ids)
+            found.append([ledger.forecasts(result.experiment_ids[key]).assign(key=str(key)) for key in keys])
+    pd.testing.assert_frame_equal(*(pd.concat(each) for each in found), check_exact=True)
+
+
+class TestAsOf:
+    def test_what_came_later_is_not_there(self, ledger: Ledger) -> None:
+        data = prices(200)
+        vix = daily(data, "vix", 0, 199)
+        date = data["ds"].iloc[149].date()
+        then = run(ledger, data, ["naive"], covariates={"vix": vix}, as_of=date)
+        cut, seen = data[data["ds"].dt.date <= date], vix[vix["ds"].dt.date <= date]
+        assert run(ledger, cut, ["naive"], covariates={"vix": seen}).experiment_ids == then.experiment_ids
+        assert set(then.leaderboard["data_as_of"]) <= {day.date() for day in cut["ds"]}
+        assert run_of(ledger, then.experiment_ids["naive", "Test"])["run_timestamp"].year != date.year
+
+    def test_nothing_then_is_refused(self, refusing: Ledger) -> None:
+        with pytest.raises(
+            InvalidInputError, match="begins on 2018-01-01 and has nothing as of 2017-12-31: give"
+        ):
+            run(refusing, prices(150), as_of=dt.date(2017, 12, 31))
+        rain = daily(prices(150), "rain", 100, 149)
+        with pytest.raises(InvalidInputError, match=r"covariate 'rain' begins on .* has nothing as of 2018-02-01"):
+            run(refusing, prices(150), as_of=dt.date(2018, 2, 1), covariates={"rain": rain})
 
 
 class TestInterrupted:

@@ -17,7 +17,7 @@ from experiments.errors import InvalidInputError
 from experiments.services.ledger import connect
 from experiments.services.recorder import KEYS, PINS
 from experiments.storage import catalog, sql_files, table
-from experiments.storage.table import merge_new, rows_with_key, select
+from experiments.storage.table import merge_new, rows_with_key, select_among
 from made import backtest_row, counts, environment_row, forecast_row, put, rows_of, run_row, versions
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_a_name_is_a_value_whatever_it_looks_like(shared: Ledger, engine: Engine
     definition = backtest_row(commodity=name, backtest_id=name)
     assert [put(shared, "model_runs", run) for _ in range(2)] == [1, 0]
     assert [put(shared, "backtests", definition) for _ in range(2)] == [1, 0]
-    found = select(engine, "recorded_run", commodity=name, evaluation_key=run["evaluation_key"])
+    found = select_among(engine, "recorded_runs", "evaluation_key", [run["evaluation_key"]], commodity=name)
     assert found["experiment_id"].tolist() == [run["experiment_id"]]
     assert [row["model_name"] for row in rows_with_key(engine, "model_runs", "model_name", [name])] == [name]
 

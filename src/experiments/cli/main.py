@@ -71,7 +71,7 @@ def cli() -> None:
 
     \b
     Start with:
-      experiments demo          backtest nine models on real oil prices
+      experiments demo          backtest the models on real oil prices
       experiments backtest prices.csv --commodity Coffee
       experiments best          which model to use
       experiments sql "select * from leaderboard"

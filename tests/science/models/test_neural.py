@@ -27,7 +27,7 @@ needed = pytest.mark.skipif(not INSTALLED, reason="neuralprophet is not installe
 
 
 def forecast(window: TrainingWindow) -> Forecast:
-    return fit_neuralprophet(window, n_lags=5, epochs=2)()  # type: ignore[return-value]
+    return fit_neuralprophet(window, n_lags=5, epochs=2)()
 
 
 @pytest.mark.skipif(INSTALLED, reason="neuralprophet is installed")
@@ -40,9 +40,9 @@ def test_without_the_package_it_says_what_to_install() -> None:
 @pytest.mark.parametrize("covariates", [0, 1])
 def test_one_seed_gives_one_forecast_with_quantiles(covariates: int) -> None:
     window = window_of(walk(200), index(200) if covariates else None)
-    state = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    state = np.random.get_state()[1].copy()
     first = forecast(window)
-    assert_array_equal(np.random.get_state()[1], state)  # type: ignore[index]
+    assert_array_equal(np.random.get_state()[1], state)
     assert first.y_hat.shape == (HORIZON,)
     assert_array_equal(forecast(window).y_hat, first.y_hat)
     assert_array_equal(first.quantiles[0.5], first.y_hat)
@@ -96,12 +96,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     package, torch = ModuleType("neuralprophet"), ModuleType("torch")
     package.__spec__ = importlib.machinery.ModuleSpec("neuralprophet", None)
     StandIn.made = []
-    package.NeuralProphet = StandIn  # type: ignore[attr-defined]
-    torch.seeds, torch.threads = [], [2]  # type: ignore[attr-defined]
-    torch.get_rng_state = lambda: "state"  # type: ignore[attr-defined]
-    torch.set_rng_state = torch.manual_seed = torch.seeds.append  # type: ignore[attr-defined]
-    torch.get_num_threads = lambda: torch.threads[-1]  # type: ignore[attr-defined]
-    torch.set_num_threads = torch.threads.append  # type: ignore[attr-defined]
+    package.NeuralProphet = StandIn
+    torch.seeds, torch.threads = [], [2]
+    torch.get_rng_state = lambda: "state"
+    torch.set_rng_state = torch.manual_seed = torch.seeds.append
+    torch.get_num_threads = lambda: torch.threads[-1]
+    torch.set_num_threads = torch.threads.append
     monkeypatch.setitem(sys.modules, "neuralprophet", package)
     monkeypatch.setitem(sys.modules, "torch", torch)
     return StandIn
@@ -112,9 +112,9 @@ def test_the_forecast_is_in_the_unit_of_the_series(stand_in: type[StandIn]) -> N
     unit = np.std(np.diff(y))
     said = fit_neuralprophet(window_of(y), n_lags=5, epochs=3, learning_rate=0.1)()
     expected = y[-1] + unit * np.arange(1, HORIZON + 1)
-    assert_allclose(said.y_hat, expected)  # type: ignore[union-attr]
-    assert_allclose(said.quantiles[0.1], expected - unit)  # type: ignore[union-attr]
-    assert_allclose(said.quantiles[0.9], expected + unit)  # type: ignore[union-attr]
+    assert_allclose(said.y_hat, expected)
+    assert_allclose(said.quantiles[0.1], expected - unit)
+    assert_allclose(said.quantiles[0.9], expected + unit)
     settings = stand_in.made[0].settings
     assert (settings["n_lags"], settings["epochs"], settings["learning_rate"]) == (5, 3, 0.1)
 
@@ -137,9 +137,9 @@ def test_it_draws_by_the_seed_alone_and_says_nothing(
     stand_in: type[StandIn], capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.random.seed(1)
-    state = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    state = np.random.get_state()[1].copy()
     fit_neuralprophet(window_of(walk(100)))
-    assert_array_equal(np.random.get_state()[1], state)  # type: ignore[index]
+    assert_array_equal(np.random.get_state()[1], state)
     np.random.seed(2)
     fit_neuralprophet(window_of(walk(100)))
     fit_neuralprophet(window_of(walk(100), seed=8))
@@ -153,6 +153,6 @@ def test_it_draws_by_the_seed_alone_and_says_nothing(
 
 def test_a_series_that_never_moved_is_certain(stand_in: type[StandIn]) -> None:
     said = fit_neuralprophet(window_of(np.full(100, 50.0)))()
-    for values in (said.y_hat, *said.quantiles.values()):  # type: ignore[union-attr]
+    for values in (said.y_hat, *said.quantiles.values()):
         assert_array_equal(values, 50.0)
     assert stand_in.made == []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def forecast(window: TrainingWindow, **settings: Any) -> Forecast:
-    return fit_prophet(window, **settings)()  # type: ignore[return-value]
+    return fit_prophet(window, **settings)()
 
 
 def days(n: int) -> Array:
@@ -30,20 +30,20 @@ def days(n: int) -> Array:
 def test_one_seed_gives_one_forecast_whatever_the_caller_drew() -> None:
     window = window_of(walk(200), index(200))
     np.random.seed(1)
-    before = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    before = np.random.get_state()[1].copy()
     predict = fit_prophet(window)
     first = predict()
-    assert_array_equal(np.random.get_state()[1], before)  # type: ignore[index]
+    assert_array_equal(np.random.get_state()[1], before)
     np.random.seed(2)
     other = forecast(dataclasses.replace(window, seed=8))
     for said in (predict(), forecast(window)):
-        assert_array_equal(said.y_hat, first.y_hat)  # type: ignore[union-attr]
-        for level, values in first.quantiles.items():  # type: ignore[union-attr]
-            assert_array_equal(said.quantiles[level], values)  # type: ignore[union-attr]
-    assert_array_equal(other.y_hat, first.y_hat)  # type: ignore[union-attr]
-    assert np.abs(other.quantiles[0.1] - first.quantiles[0.1]).max() > 0  # type: ignore[union-attr]
-    assert (first.quantiles[0.1] < first.quantiles[0.5]).all()  # type: ignore[union-attr]
-    assert (first.quantiles[0.5] < first.quantiles[0.9]).all()  # type: ignore[union-attr]
+        assert_array_equal(said.y_hat, first.y_hat)
+        for level, values in first.quantiles.items():
+            assert_array_equal(said.quantiles[level], values)
+    assert_array_equal(other.y_hat, first.y_hat)
+    assert np.abs(other.quantiles[0.1] - first.quantiles[0.1]).max() > 0
+    assert (first.quantiles[0.1] < first.quantiles[0.5]).all()
+    assert (first.quantiles[0.5] < first.quantiles[0.9]).all()
 
 
 def test_it_is_quiet_and_leaves_no_file(

@@ -29,7 +29,7 @@ def covariates(n: int, k: int) -> Array:
 def by_statsmodels(window: TrainingWindow, monkeypatch: pytest.MonkeyPatch, **orders: Any) -> Forecast:
     with monkeypatch.context() as context:
         context.setattr(statistical, "_by_statsforecast", lambda *_: None)
-        return fit_sarimax(window, **orders)()  # type: ignore[return-value]
+        return fit_sarimax(window, **orders)()
 
 
 def by_statsforecast(window: TrainingWindow, monkeypatch: pytest.MonkeyPatch, **orders: Any) -> Forecast:
@@ -38,7 +38,7 @@ def by_statsforecast(window: TrainingWindow, monkeypatch: pytest.MonkeyPatch, **
 
     with monkeypatch.context() as context:
         context.setattr(statistical, "_by_statsmodels", refused)
-        return fit_sarimax(window, **orders)()  # type: ignore[return-value]
+        return fit_sarimax(window, **orders)()
 
 
 # --- the two libraries -----------------------------------------------------------------------------------------------
@@ -136,10 +136,10 @@ def test_arima_is_that_of_the_library(order: tuple[int, int, int]) -> None:
     y = walk(500) if order[1] else index(500).ravel()
     ours = fit_arima(window_of(y), order=order)()
     peer = ARIMA(y, order=order).fit().get_forecast(HORIZON)
-    assert_allclose(ours.y_hat, peer.predicted_mean, atol=2e-3)  # type: ignore[union-attr]
+    assert_allclose(ours.y_hat, peer.predicted_mean, atol=2e-3)
     lower, upper = peer.conf_int(alpha=0.2).T
-    assert_allclose(ours.quantiles[0.1], lower, atol=0.02)  # type: ignore[union-attr]
-    assert_allclose(ours.quantiles[0.9], upper, atol=0.02)  # type: ignore[union-attr]
+    assert_allclose(ours.quantiles[0.1], lower, atol=0.02)
+    assert_allclose(ours.quantiles[0.9], upper, atol=0.02)
 
 
 def test_sarimax_with_covariates_is_that_of_the_library() -> None:
@@ -152,7 +152,7 @@ def test_sarimax_with_covariates_is_that_of_the_library() -> None:
     y[HORIZON:] += 2 * x[:-HORIZON, 0]
     model = SARIMAX(y[first:], exog=x[20:-HORIZON], order=(1, 1, 1))
     expected = model.fit(disp=False).forecast(HORIZON, exog=x[-HORIZON:])
-    assert_allclose(fit_sarimax(window_of(y, x), order=(1, 1, 1))().y_hat, expected, atol=1e-2)  # type: ignore[union-attr]
+    assert_allclose(fit_sarimax(window_of(y, x), order=(1, 1, 1))().y_hat, expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("what", ["raises", "raises late", "iterations", "not a number"])
@@ -171,7 +171,7 @@ def test_where_statsforecast_gives_up_it_is_statsmodels(what: str, monkeypatch: 
         return {**model, "code": 1} if what == "iterations" else {**model, "sigma2": np.nan}
 
     monkeypatch.setattr(statsforecast.arima, "arima", failing)
-    assert_array_equal(fit_sarimax(window, **SEASONAL)().y_hat, expected.y_hat)  # type: ignore[arg-type, union-attr]
+    assert_array_equal(fit_sarimax(window, **SEASONAL)().y_hat, expected.y_hat)
 
 
 def test_what_the_library_warns_of_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +189,8 @@ def test_the_search_of_orders_is_the_library_s() -> None:
     ours = fit_sarimax_auto(window_of(y))()
     unit = np.std(np.diff(y))
     peer = AutoARIMA(season_length=1).fit((y - y[-1]) / unit).predict(h=HORIZON, level=[80])
-    assert_array_equal(ours.y_hat, y[-1] + unit * peer["mean"])  # type: ignore[union-attr]
-    assert_allclose(ours.quantiles[0.1], y[-1] + unit * peer["lo-80"], rtol=1e-12)  # type: ignore[union-attr]
+    assert_array_equal(ours.y_hat, y[-1] + unit * peer["mean"])
+    assert_allclose(ours.quantiles[0.1], y[-1] + unit * peer["lo-80"], rtol=1e-12)
 
 
 def test_the_search_of_orders_uses_its_covariates() -> None:
@@ -201,9 +201,9 @@ def test_the_search_of_orders_uses_its_covariates() -> None:
     y[HORIZON:] += 3 * x[:-HORIZON, 0]
     ours = fit_sarimax_auto(window_of(y, x))()
     peer = AutoARIMA(season_length=1).fit(y[HORIZON:], x[:-HORIZON]).predict(h=HORIZON, X=x[-HORIZON:])["mean"]
-    assert_allclose(ours.y_hat, peer, atol=0.1)  # type: ignore[union-attr]
+    assert_allclose(ours.y_hat, peer, atol=0.1)
     flat = fit_sarimax_auto(window_of(y, np.full((180, 1), 5.0)))()
-    assert_array_equal(flat.y_hat, fit_sarimax_auto(window_of(y[HORIZON:]))().y_hat)  # type: ignore[union-attr]
+    assert_array_equal(flat.y_hat, fit_sarimax_auto(window_of(y[HORIZON:]))().y_hat)
     with pytest.raises(NotEnoughDataError, match=r"AutoARIMA needs at least 12 .*the window has 6"):
         fit_sarimax_auto(window_of(y[:20], x[:20, :1]))
 
@@ -214,14 +214,14 @@ def test_the_search_of_orders_uses_its_covariates() -> None:
 def test_without_a_season_the_seasonal_order_is_not_used() -> None:
     window = window_of(walk(200), season_length=1)
     seasonal = fit_sarimax(window, order=(1, 1, 1), seasonal_order=(1, 0, 0))()
-    assert_array_equal(seasonal.y_hat, fit_arima(window, order=(1, 1, 1))().y_hat)  # type: ignore[union-attr]
+    assert_array_equal(seasonal.y_hat, fit_arima(window, order=(1, 1, 1))().y_hat)
 
 
 def test_sarimax_follows_a_season() -> None:
     rng = np.random.default_rng(5)
     y = 50 + np.tile([0.0, 4.0, -3.0, 8.0, 1.0], 60) + rng.normal(scale=0.05, size=300)
     ahead = fit_sarimax(window_of(y), order=(0, 0, 0), seasonal_order=(0, 1, 1))()
-    assert_allclose(ahead.y_hat, np.tile([50.0, 54.0, 47.0, 58.0, 51.0], 3)[:HORIZON], atol=0.3)  # type: ignore[union-attr]
+    assert_allclose(ahead.y_hat, np.tile([50.0, 54.0, 47.0, 58.0, 51.0], 3)[:HORIZON], atol=0.3)
 
 
 @pytest.mark.parametrize("fit", [lambda window: fit_arima(window, order=(1, 1, 1)), fit_sarimax_auto])
@@ -234,9 +234,9 @@ def test_a_series_that_never_moved_is_certain(fit: Any) -> None:
 def test_quantiles_are_those_of_a_random_walk() -> None:
     said = fit_arima(window_of(np.cumsum(np.random.default_rng(1).normal(size=2000))), order=(0, 1, 0))()
     half = 1.2816 * np.sqrt(np.arange(1, HORIZON + 1))
-    assert_allclose(said.quantiles[0.9] - said.y_hat, half, rtol=0.05)  # type: ignore[union-attr]
-    assert_allclose(said.y_hat - said.quantiles[0.1], half, rtol=0.05)  # type: ignore[union-attr]
-    assert_array_equal(said.quantiles[0.5], said.y_hat)  # type: ignore[union-attr]
+    assert_allclose(said.quantiles[0.9] - said.y_hat, half, rtol=0.05)
+    assert_allclose(said.y_hat - said.quantiles[0.1], half, rtol=0.05)
+    assert_array_equal(said.quantiles[0.5], said.y_hat)
 
 
 # --- covariates ------------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def driven(lag: int, *, noise: float) -> tuple[Array, Array, int]:
 def test_a_covariate_enters_lagged_by_exactly_the_horizon(lag: int) -> None:
     y, x, n = driven(lag, noise=0.01)
     ahead = fit_sarimax(window_of(y[:n], x[:n]), order=(0, 0, 0))()
-    error = np.abs(ahead.y_hat - y[n:]).mean()  # type: ignore[union-attr]
+    error = np.abs(ahead.y_hat - y[n:]).mean()
     assert error < 0.05 if lag == HORIZON else error > 1
 
 
@@ -263,7 +263,7 @@ def test_a_covariate_enters_lagged_by_exactly_the_horizon(lag: int) -> None:
 def test_a_covariate_known_in_advance_enters_at_its_own_date(lead: int) -> None:
     y, x, n = driven(lead, noise=0.1)
     ahead = fit_sarimax(window_of(y[:n], x[:n], ahead={"vix": x[n:]}), order=(0, 0, 0))()
-    error = np.abs(ahead.y_hat - y[n:]).mean()  # type: ignore[union-attr]
+    error = np.abs(ahead.y_hat - y[n:]).mean()
     assert error < 0.2 if lead == 0 else error > 1
 
 
@@ -274,11 +274,11 @@ def test_a_covariate_that_says_nothing_new_changes_nothing(d: int) -> None:
     alone = fit_sarimax(window_of(y, x), order=(1, d, 0))()
     double = np.column_stack([x[:, 0], 3 - 2 * x[:, 0]])
     single = fit_sarimax(window_of(y, x[:, :1]), order=(1, d, 0))()
-    assert_allclose(fit_sarimax(window_of(y, double), order=(1, d, 0))().y_hat, single.y_hat, atol=1e-3)  # type: ignore[union-attr]
+    assert_allclose(fit_sarimax(window_of(y, double), order=(1, d, 0))().y_hat, single.y_hat, atol=1e-3)
     still = np.column_stack([x, np.full(200, 7.0)])
-    assert_allclose(fit_sarimax(window_of(y, still), order=(1, d, 0))().y_hat, alone.y_hat, atol=1e-3)  # type: ignore[union-attr]
+    assert_allclose(fit_sarimax(window_of(y, still), order=(1, d, 0))().y_hat, alone.y_hat, atol=1e-3)
     none = fit_sarimax(window_of(y, np.full(200, 7.0)), order=(1, d, 0))()
-    assert_array_equal(none.y_hat, fit_arima(window_of(y[HORIZON:]), order=(1, d, 0))().y_hat)  # type: ignore[union-attr]
+    assert_array_equal(none.y_hat, fit_arima(window_of(y[HORIZON:]), order=(1, d, 0))().y_hat)
 
 
 def test_aligned_covariates_by_a_naive_loop() -> None:
@@ -298,12 +298,12 @@ def test_only_the_declared_future_of_a_known_covariate_matters() -> None:
     y, x = walk(n + 60), covariates(n + 60, 2)
     y += np.cumsum(x[:, 1] - 20)
     window = window_of(y[:n], x[:n], ahead={"usd": x[n : n + HORIZON, 1].copy()})
-    expected = fit_sarimax(window, **SEASONAL)().y_hat  # type: ignore[arg-type, union-attr]
+    expected = fit_sarimax(window, **SEASONAL)().y_hat
     declared = dataclasses.replace(window, x_future=window.x_future + 10)
     x[n:], y[n:] = np.nan, np.nan
-    assert_array_equal(fit_sarimax(window, **SEASONAL)().y_hat, expected)  # type: ignore[arg-type, union-attr]
+    assert_array_equal(fit_sarimax(window, **SEASONAL)().y_hat, expected)
     for other in (declared, window_of(y[:n], x[:n])):
-        assert np.abs(fit_sarimax(other, **SEASONAL)().y_hat - expected).max() > 0.01  # type: ignore[arg-type, union-attr]
+        assert np.abs(fit_sarimax(other, **SEASONAL)().y_hat - expected).max() > 0.01
 
 
 def test_a_gap_in_a_covariate_is_refused() -> None:

@@ -17,7 +17,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from crepes import ConformalPredictiveSystem
 
 HERE = Path(__file__).parent
 HORIZON, STEP_SIZE, N_WINDOWS = 7, 3, 30
@@ -29,6 +28,8 @@ def read(name: str) -> list[dict[str, str]]:
 
 
 def main() -> None:
+    from crepes import ConformalPredictiveSystem
+
     series: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for row in read("accuracy_series.csv"):
         series[row["case"]].append((row["ds"], float(row["y"])))
