@@ -18,12 +18,12 @@ import pytest
 
 import leaky
 from experiments.errors import NotEnoughDataError
-from experiments.science import held
-from experiments.science.lookahead import Finding, check_lookahead, expected_fits
+from experiments.science.lookahead import held
+from experiments.science.lookahead.checks import Finding, check_lookahead, expected_fits
+from experiments.science.lookahead.watching import watched
 from experiments.science.models import BASELINE_MODELS
 from experiments.science.models.registry import lack_of
 from experiments.science.series import Series
-from experiments.science.watching import watched
 from experiments.science.window import ModelVariant, TrainingWindow
 
 N, HORIZON = 400, 14

@@ -197,6 +197,18 @@ def test_the_registry_holds_the_specified_twenty_five() -> None:
         assert isinstance(tags["production_candidate"], bool)
 
 
+def test_an_entry_can_be_read_as_a_dictionary() -> None:
+    entry = BASELINE_MODELS["sarimax_auto_weather_v1"]
+    assert [entry[name] for name in ("type", "function", "params", "experiment_tags")] == [
+        entry.type,
+        entry.function,
+        entry.params,
+        entry.experiment_tags,
+    ]
+    with pytest.raises(KeyError):
+        entry["lacks"]
+
+
 def test_no_two_of_them_are_the_same() -> None:
     found = [(one.function, sorted(map(str, one.params.items())), one.covariates) for one in BASELINE_MODELS.values()]
     assert all(found.count(one) == 1 for one in found)

@@ -516,9 +516,7 @@ class TestAsOf:
         assert run_of(ledger, then.experiment_ids["naive", "Test"])["run_timestamp"].year != date.year
 
     def test_nothing_then_is_refused(self, refusing: Ledger) -> None:
-        with pytest.raises(
-            InvalidInputError, match="begins on 2018-01-01 and has nothing as of 2017-12-31: give"
-        ):
+        with pytest.raises(InvalidInputError, match="begins on 2018-01-01 and has nothing as of 2017-12-31: give"):
             run(refusing, prices(150), as_of=dt.date(2017, 12, 31))
         rain = daily(prices(150), "rain", 100, 149)
         with pytest.raises(InvalidInputError, match=r"covariate 'rain' begins on .* has nothing as of 2018-02-01"):

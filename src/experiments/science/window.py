@@ -118,6 +118,12 @@ class ModelVariant:
     requires: str | None = None
     experiment_tags: Mapping[str, Any] = field(default_factory=dict)
 
+    def __getitem__(self, name: str) -> Any:
+        """An entry of the registry read as the dictionary the specification has: `entry["function"]`."""
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
     def given(self, covariates: Iterable[str]) -> ModelVariant:
         """The variant as it runs when these covariates are given: with each by name, in order."""
         found = {name for name in covariates if any(fnmatchcase(name, pattern) for pattern in self.covariates)}

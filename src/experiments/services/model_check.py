@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.errors import InvalidInputError
-from experiments.science.lookahead import Finding, check_lookahead, expected_fits
+from experiments.science.lookahead.checks import Finding, check_lookahead, expected_fits
 from experiments.science.models.registry import lack_of, variant
 from experiments.science.series import Series, prepare
 from experiments.services.models import load_model_files

@@ -23,7 +23,7 @@ from experiments.science.models import code_fingerprint
 from experiments.science.models.adapters import as_function, check_parameters
 from experiments.science.models.boosting import fit_xgboost
 from experiments.science.models.pairs import training_pairs
-from experiments.science.models.statistical import aligned_covariates
+from experiments.science.models.regressors import aligned_covariates
 from experiments.science.window import Forecast, ModelVariant, TrainingWindow
 from fresh_process import run_python
 from windows import HORIZON, index, walk, window_of

@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from experiments.errors import InvalidInputError, NotEnoughDataError
 from experiments.science.example_data import load_wti
 from experiments.science.models import statistical
-from experiments.science.models.statistical import aligned_covariates, fit_arima, fit_sarimax, fit_sarimax_auto
+from experiments.science.models.regressors import aligned_covariates
+from experiments.science.models.statistical import fit_arima, fit_sarimax, fit_sarimax_auto
 from windows import HORIZON, Array, index, walk, window_of
 
 if TYPE_CHECKING:

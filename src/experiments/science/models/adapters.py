@@ -196,7 +196,7 @@ def _exogenous(
                 f"but its {method.__name__} takes no X: accepted are fit(y, X) and predict(h, X)."
             )
             raise InvalidInputError(msg)
-    from experiments.science.models.statistical import aligned_covariates
+    from experiments.science.models.regressors import aligned_covariates
 
     n, x = len(window.y), aligned_covariates(window)
     complete = np.isfinite(x).all(axis=1)

@@ -20,13 +20,13 @@ import numpy as np
 
 from experiments.errors import InvalidInputError
 from experiments.science.models.prophet import quiet
-from experiments.science.models.statistical import aligned_covariates, complete_rows, regressors_of
+from experiments.science.models.regressors import aligned_covariates, complete_rows, regressors_of
 from experiments.science.window import QUANTILE_LEVELS, Forecast
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.science.models.statistical import Rows
+    from experiments.science.models.regressors import Rows
     from experiments.science.window import Predict, TrainingWindow
 
 _FIRST_DAY = np.datetime64("2000-01-01", "D")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.science.models.pairs import next_dates
-from experiments.science.models.statistical import aligned_covariates, complete_rows, regressors_of
+from experiments.science.models.regressors import aligned_covariates, complete_rows, regressors_of
 from experiments.science.window import QUANTILE_LEVELS, Forecast
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import numpy as np
 
 from experiments.definitions import EQUALITY_TOLERANCE, counted
 from experiments.errors import InvalidInputError, NotEnoughDataError
-from experiments.science import held
 from experiments.science.features import with_features
 from experiments.science.forecasting import forecast_window, training_window
-from experiments.science.held import level_of
-from experiments.science.watching import watched
+from experiments.science.lookahead import held
+from experiments.science.lookahead.held import level_of
+from experiments.science.lookahead.watching import watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
