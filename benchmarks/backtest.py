@@ -4,7 +4,8 @@ A section for each of: `grid`, every variant that can run, and the re-run of the
 `cross_validation` of one series; `series`, the same of many; `sktime`, its `evaluate`; `statsmodels`, a loop over its
 SARIMAX; `growth`, ten times the windows and the series. Every side is a process of its own (backtest_ours.py,
 backtest_peer.py), in alternation where it runs more than once. Seconds are those of the call, without imports; for us
-with the start of the workers, all writing and the comparison, but with the ledger open. Peers' libraries get one thread
+with the start of the workers and their imports (but see `--warm`), all writing and the comparison, but with the ledger
+open. Peers' libraries get one thread
 a process, as ours do: by default, on few cores, statsmodels is several times slower.
 """
 
@@ -53,7 +54,7 @@ class Bench:
         self.given = given
         self.folder = folder
         self.report = Report(argparse.Namespace(**shown))
-        self.prices = read_prices(given.prices, ledger=None).frame[["ds", "y"]]
+        self.prices = read_prices(given.prices, ledger=None).frame[["ds", "y"]].dropna()
         self.covariates = read_covariates(given.covariates, ledger=None)
         files = ", ".join(Path(name).name for name in (given.prices, *given.covariates))
         self.report.note(f"{files}; horizon and step {HORIZON}, training on {given.train:,} observations")
@@ -96,7 +97,7 @@ class Bench:
     def task(self, prices: str, models: Sequence[str], n_windows: int, **more: Any) -> dict[str, Any]:
         """A task without covariates; by default of windows that do not overlap."""
         plain = {"prices": prices, "covariates": [], "models": list(models), "windows": n_windows, "step": HORIZON}
-        return plain | {"train": self.given.train, "register": True} | more
+        return plain | {"train": self.given.train, "register": True, "warm": self.given.warm} | more
 
 
 def main() -> None:
@@ -114,6 +115,9 @@ def main() -> None:
     options.add_argument("--series-windows", type=int, default=10, help="windows of each in `series` (%(default)s)")
     options.add_argument(
         "--sarimax-windows", type=int, default=8, help="windows of `statsmodels`, spread over the others (%(default)s)"
+    )
+    options.add_argument(
+        "--warm", action="store_true", help="let our workers and loky's do a few windows before the seconds begin"
     )
     given = options.parse_args()
     chosen = given.only.split(",") if given.only else list(SECTIONS)
@@ -259,6 +263,11 @@ def sarimax(bench: Bench) -> None:
         "sum of the loop's fits, one thread ÷ sum of ours, searches included",
         loop["seconds"] / sum(ours["fit_seconds"].values()),
     )
+    fixed = [name for name in models if "auto" not in name]
+    report.ratio(
+        "variants without a search: the loop's fits, one thread ÷ (our fits ÷ cores)",
+        sum(loop["each"][name] for name in fixed) / (sum(ours["fit_seconds"][name] for name in fixed) / CORES),
+    )
     mean = {name: sum(side["mae"].values()) / len(models) for name, side in (("ours", ours), ("loop", loop))}
     report.ratio("mean MAE, ours against the loop's, in percent", 100 * (mean["ours"] / mean["loop"] - 1), most=1)
 
@@ -313,7 +322,8 @@ def _compared(bench: Bench, task: dict[str, Any], peers: Mapping[str, str], *, r
     report.note(f"largest relative difference of a mean MAE from ours: {largest:.1e}")
     seconds = {name: [run["seconds"] for run in several] for name, several in found.items()}
     ours = [sum(run["fit_seconds"].values()) / CORES for run in found["ours"]]
-    whole = {f"{name}, whole process": [run["process"] for run in several] for name, several in found.items()}
+    kept = {} if bench.given.warm else found
+    whole = {f"{name}, whole process": [run["process"] for run in several] for name, several in kept.items()}
     report.seconds({**seconds, f"our fits ÷ {CORES} cores": ours, **whole})
     return found
 
@@ -324,7 +334,8 @@ def _faster(bench: Bench, found: Mapping[str, list[Side]], peer: str, *, least: 
         for key in ("seconds", "process")
     }
     bench.report.ratio(f"{peer} ÷ ours", both["seconds"], least=least)
-    bench.report.ratio(f"{peer} ÷ ours, whole processes", both["process"])
+    if not bench.given.warm:
+        bench.report.ratio(f"{peer} ÷ ours, whole processes", both["process"])
 
 
 def _share(side: Side) -> float:

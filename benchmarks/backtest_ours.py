@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from backtest_task import HORIZON, MODELS, read_task, statsforecast_model
+from backtest_task import HORIZON, MODELS, WARM_WINDOWS, length, read_task, statsforecast_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.services.backtest import BacktestResult
+    from experiments.services.ledger import Ledger
 
 FIGURES = """
     select r.model_name, sum(w.mae_path) as mae, count(w.mae_path) as n, count(*) as windows,
@@ -29,20 +37,12 @@ def main() -> None:
             experiments.register(name, statsforecast_model(name))
     data = read_prices(task["prices"], ledger=None).frame
     covariates = read_covariates(task["covariates"], ledger=None)
+    if task["warm"]:
+        with experiments.connect(given.task.with_suffix(".warm")) as ledger:
+            _backtest(ledger, data.tail(length(WARM_WINDOWS, task["train"])), covariates, task, WARM_WINDOWS)
     with experiments.connect(given.task.with_suffix(".ledger")) as ledger:
         started = time.perf_counter()
-        result = experiments.backtest(
-            data,
-            commodity="Benchmark",
-            models=task["models"],
-            covariates=covariates,
-            horizon=HORIZON,
-            n_windows=task["windows"],
-            step_size=task["step"],
-            train_size=task["train"],
-            ledger=ledger,
-            progress=False,
-        )
+        result = _backtest(ledger, data, covariates, task, task["windows"])
         seconds = time.perf_counter() - started
         memory = {"parent": _peak("self"), "worker": max(map(_peak, _children()), default=0.0)}
         figures = ledger.sql(FIGURES).to_dict("records")
@@ -57,6 +57,25 @@ def main() -> None:
         "memory": memory,
     }
     print(json.dumps(found))
+
+
+def _backtest(
+    ledger: Ledger, data: pd.DataFrame, covariates: Mapping[str, pd.DataFrame], task: Mapping[str, Any], n_windows: int
+) -> BacktestResult:
+    import experiments
+
+    return experiments.backtest(
+        data,
+        commodity="Benchmark",
+        models=task["models"],
+        covariates=covariates,
+        horizon=HORIZON,
+        n_windows=n_windows,
+        step_size=task["step"],
+        train_size=task["train"],
+        ledger=ledger,
+        progress=False,
+    )
 
 
 def _children() -> list[str]:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from backtest_task import HORIZON, LEVEL, SEASON, mean_mae, read_task, statsforecast_model
+from backtest_task import HORIZON, LEVEL, SEASON, WARM_WINDOWS, mean_mae, read_task, statsforecast_model
 
 
 def statsforecast(task: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +63,10 @@ def sktime(task: dict[str, Any], backend: str | None) -> dict[str, Any]:
     models = {name: _sktime_model(name) for name in task["models"]}
     parallel = {"backend": backend, "backend_params": {"n_jobs": os.cpu_count() or 1}} if backend else {}
     spent, mae, cutoffs = {}, {}, set()
+    if task["warm"]:
+        few = y.iloc[: task["train"] + HORIZON + (WARM_WINDOWS - 1) * task["step"]]
+        for model in models.values():
+            evaluate(model, cv, few, strategy="refit", scoring=MeanAbsoluteError(), **parallel)
     for name, model in models.items():
         started = time.perf_counter()
         found = evaluate(model, cv, y, strategy="refit", scoring=MeanAbsoluteError(), error_score="raise", **parallel)

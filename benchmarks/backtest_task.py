@@ -15,6 +15,9 @@ SEASON = 5
 LEVEL = 80
 """The prediction interval every side is asked for, in percent."""
 
+WARM_WINDOWS = 4
+"""What a side does before its seconds begin, where it is to be warm: enough that every worker has some."""
+
 MODELS = ("ARIMA", "AutoETS", "AutoTheta", "OptimizedTheta")
 """Of statsforecast, as `statsforecast_model` makes them."""
 

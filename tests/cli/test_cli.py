@@ -119,7 +119,7 @@ class TestAnswers:
         assert "Baseline" in done.out
         assert "WTI: use naive" in done.out
         found = run("history", "--path", filled_path, "--commodity", "WTI", "--json").json
-        assert {row["model_type"]: row["total_experiments"] for row in found["rows"]} == {"Baseline": 3, "ARIMA": 1}
+        assert {row["model_type"]: row["total_experiments"] for row in found["rows"]} == {"Baseline": 4}
         assert [one["choice"] for one in found["choices"]] == ["naive"]
 
     def test_prune_says_that_there_is_none_yet(self, run: Any, filled: Filled, filled_path: Path) -> None:
@@ -398,7 +398,7 @@ class TestProcess:
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
         assert (running.returncode, out) == (130, "")
-        assert err.rstrip().endswith("interrupted")
+        assert err.rstrip().endswith("done and kept; run it again to go on")
         assert "Traceback" not in err
         with connect(tmp_path / "ledger") as ledger:
             assert counts(ledger)["experiments"] == counts(ledger)["model_runs"]
