@@ -129,12 +129,16 @@ def types(ledger: Ledger, query: str) -> list[tuple[str, str]]:
 
 
 def content(ledger: Ledger, table: str) -> pd.DataFrame:
-    """A table without what no two recordings share: an evaluation goes by its model instead of its id."""
+    """A table without what no two recordings share: an evaluation goes by its model, a family by what it compares."""
     runs = frame(ledger, "model_runs")
     models = dict(zip(runs["experiment_id"], runs["model_name"], strict=True))
     found = frame(ledger, table)
     if "experiment_id" in found:
         found.insert(0, "evaluation", found["experiment_id"].map(models))
+    if "family_id" in found:
+        families = frame(ledger, "families").set_index("family_id")
+        about = families[[name for name in ("commodity", "unique_id", "backtest_id", "metric") if name in families]]
+        found.insert(0, "family", found["family_id"].map(about.astype(str).agg(" ".join, axis=1)))
     return in_order(found.drop(columns=VOLATILE & set(found)))
 
 
