@@ -115,6 +115,7 @@ class TestBackfill:
         done = run("backfill", "grid.toml", "--as-of", "2020-01-01")
         assert done.code == 1
         assert "the data of COFFEE begins on 2024-01-01 and has nothing as of 2020-01-01: give a later date" in done.err
+        assert not (folder / "ledger").exists()
 
 
 def test_a_file_that_is_not_there_and_a_date_that_is_none(run: Run, folder: Path) -> None:

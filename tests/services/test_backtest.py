@@ -650,6 +650,7 @@ class TestFailingModels:
         assert (row["status"], row["n_failed_windows"]) == ("failed", 4)
         mine = rows_of(ledger, "run_windows", f"experiment_id = '{row['experiment_id']}'")
         assert {one["error"] for one in mine} == {error}
+        assert result.notes == (f"broken failed in 4 windows of Test: {error}",)
         board = result.leaderboard.set_index("model_name")
         assert board.loc["broken", ["verdict", "evidence_note"]].tolist() == ["not compared", "no window succeeded"]
         assert pd.isna(board.loc["broken", "place"])
@@ -781,3 +782,32 @@ class TestRefusals:
     def test_data_that_cannot_be_used_is_refused(self, refusing: Ledger, data: pd.DataFrame, named: str) -> None:
         with pytest.raises(InvalidInputError, match=named):
             run(refusing, data)
+
+
+def test_what_a_model_file_names_is_found_by_the_workers_and_each_function_counts_by_itself(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    text = """
+import functools
+import numpy as np
+import experiments
+
+@functools.lru_cache
+def step(n):
+    return n
+
+@experiments.register("cached")
+def cached(window):
+    return np.full(window.horizon, window.y[-1] + step(1))
+
+@experiments.register("other")
+def other(window):
+    return np.full(window.horizon, window.y[-1] + 2)
+"""
+    (tmp_path / "two.py").write_text(text)
+    registration.load_model_file(tmp_path / "two.py")
+    result = run(ledger, prices(150), models=["cached", "other"], workers=1)
+    assert (result.n_fits, [note for note in result.notes if "failed" in note]) == (8, [])
+    (tmp_path / "two.py").write_text("# a comment\n" + text.replace("+ 2", "+ 3"))
+    registration.load_model_file(tmp_path / "two.py")
+    assert run(ledger, prices(150), models=["cached", "other"], workers=1).n_fits == 4

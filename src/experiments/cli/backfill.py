@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
 
 import click
 
@@ -54,7 +56,8 @@ def backfill(
     sections = read_config(config)
     load_model_files(model_files)
     outcomes = []
-    with connect(path, engine=engine) as ledger:
+    with ExitStack() as stack:
+        ledger = cache(lambda: stack.enter_context(connect(path, engine=engine)))  # what is refused leaves none behind
         for outcome in run_backtests(sections, ledger, as_of=as_of):
             outcomes.append(outcome)
             print_outcome(outcome, quiet=as_json)

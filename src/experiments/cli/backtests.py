@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def demo(path: str, engine: str | None, as_json: bool) -> None:
     """Backtest the models on real oil prices and print who beats naive.
 
-    WTI crude, daily, with the VIX as covariate: 40 windows of 14 trading days; under a minute on two
+    WTI crude, daily, with the VIX as covariate: 40 windows of 14 trading days; about a minute on two
     cores. Running it again fits nothing that is recorded already.
 
     \b

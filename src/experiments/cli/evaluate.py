@@ -95,7 +95,10 @@ def _print(found: Recomputed) -> None:
             "is better. direction: share of windows to the right side of the last price."
         )
         if found.figures["coverage_80"].notna().any():
-            told += " in 80 %: share of actuals within the 80 % interval; pinball: mean loss of the quantiles."
+            told += (
+                " in 80 %: share of actuals within the 80 % interval; pinball: mean loss of the quantiles; both on the "
+                "windows that have them, for models without quantiles of their own from the tenth on."
+            )
         click.echo(told)
     if not found.differences:
         click.echo(f"Recorded figures: all {found.n_recorded:,} agree with the stored forecasts.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -62,6 +64,9 @@ class WindowsTask:
 
 def forecast_windows(task: WindowsTask) -> Iterator[WindowForecast]:
     """Fit and forecast each window of a task, in order: the same numbers in whatever process it runs."""
+    if task.variant.requires is not None:  # importing it is no part of the first fit
+        with contextlib.suppress(ImportError):
+            importlib.import_module(task.variant.requires)
     for position in task.positions:
         window = training_window(
             task.series,

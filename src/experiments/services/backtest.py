@@ -159,7 +159,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
             whole, running = with_features(seen, variant, positions)
             config = EvaluationConfig.of(_config(running, whole, definition, seed) | said)
             plans.append(Plan(variant=running, series=whole, positions=positions, config=config, definition=definition))
-    ids, n_fits = walk(
+    ids, n_fits, failures = walk(
         plans, ledger.recorder, seed=seed, workers=workers, time_limit=time_limit, what=doing, progress=progress
     )
     board = ledger.leaderboard(commodity, definition.backtest_id)
@@ -173,7 +173,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         n_fits=n_fits,
         n_reused=len(plans) * definition.n_windows - n_fits,
         seconds=time.perf_counter() - started,
-        notes=tuple(dict.fromkeys([*notes, *left_out])),
+        notes=tuple(dict.fromkeys([*notes, *left_out, *failures])),
     )
 
 

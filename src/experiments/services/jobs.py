@@ -14,7 +14,7 @@ from experiments.services.answers import Choice, choices
 from experiments.services.backtest import TIME_LIMIT_SECONDS, BacktestResult, backtest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from experiments.services.ledger import Ledger
 
@@ -90,7 +90,7 @@ def read_config(path: str | Path) -> tuple[Section, ...]:
 
 def run_backtests(
     sections: Sequence[Section],
-    ledger: Ledger,
+    ledger: Ledger | Callable[[], Ledger],
     *,
     as_of: Sequence[dt.date] = (),
     progress: bool = True,
@@ -102,7 +102,8 @@ def run_backtests(
     Parameters
     ----------
     sections : sequence of Section
-    ledger : Ledger
+    ledger : Ledger or callable
+        A callable is asked for it when it is needed first.
     as_of : sequence of date
         Backtest each section as if nothing observed after this date had been given, the earliest first; by default
         once, with everything.
@@ -114,7 +115,8 @@ def run_backtests(
         for date in dates or [None]:
             try:
                 result = _run(section, ledger, as_of=date, progress=progress)
-                chosen = tuple(choices(ledger, section.commodity, result.definition.backtest_id))
+                opened = ledger() if callable(ledger) else ledger
+                chosen = tuple(choices(opened, section.commodity, result.definition.backtest_id))
             except Exception as error:  # noqa: BLE001  whatever went wrong with one commodity, the others are still due
                 name = "" if isinstance(error, ExperimentsError) else f"{type(error).__name__}: "
                 told = name + " ".join(str(error).split())
@@ -123,17 +125,22 @@ def run_backtests(
                 yield Outcome(commodity=section.commodity, as_of=date, result=result, choices=chosen)
 
 
-def _run(section: Section, ledger: Ledger, *, as_of: dt.date | None, progress: bool) -> BacktestResult:
-    from experiments.services.sources import read_covariates, read_prices
+def _run(
+    section: Section, ledger: Ledger | Callable[[], Ledger], *, as_of: dt.date | None, progress: bool
+) -> BacktestResult:
+    from experiments.services.sources import names_table, read_covariates, read_prices
 
+    sources = (section.data, *section.covariates, *section.known_covariates)
+    asks = any(map(names_table, sources))
+    asked = (ledger() if callable(ledger) else ledger) if asks else None
     date_column = section.date_column
-    prices = read_prices(section.data, ledger=ledger, date_column=date_column, value_column=section.value_column)
+    prices = read_prices(section.data, ledger=asked, date_column=date_column, value_column=section.value_column)
     return backtest(
         prices.frame,
         commodity=section.commodity,
         models=section.models,
-        covariates=read_covariates(section.covariates, ledger=ledger, date_column=date_column),
-        known_covariates=read_covariates(section.known_covariates, ledger=ledger, date_column=date_column),
+        covariates=read_covariates(section.covariates, ledger=asked, date_column=date_column),
+        known_covariates=read_covariates(section.known_covariates, ledger=asked, date_column=date_column),
         horizon=section.horizon,
         n_windows=section.windows,
         step_size=section.step,

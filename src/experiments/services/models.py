@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,12 @@ def left_out() -> list[str]:
     return [f"{one.name} of {one.distribution} is left out: {one.reason}" for one in unusable_entry_points()]
 
 
+def _called(function: Any) -> str:
+    """The name of a function, or of the class of a model that was made one."""
+    model = function.args[0] if isinstance(function, functools.partial) and function.args else function
+    return str(getattr(model, "__name__", type(model).__name__))
+
+
 def describe() -> list[dict[str, Any]]:
     """Every variant as a row: what it is, sees and is tagged, and the package it lacks, if any."""
     return [
@@ -32,7 +39,7 @@ def describe() -> list[dict[str, Any]]:
             "name": one.name,
             "type": one.type,
             "version": one.version,
-            "function": getattr(one.function, "__name__", type(one.function).__name__),
+            "function": _called(one.function),
             "params": dict(one.params),
             "covariates": list(one.covariates),
             **{tag: one.experiment_tags.get(tag) for tag in ("feature_set", "complexity", "production_candidate")},

@@ -28,6 +28,7 @@ import cloudpickle
 
 from experiments.errors import InvalidInputError
 from experiments.science.forecasting import WindowForecast, WindowsTask, forecast_windows
+from experiments.science.models.registration import load_model_file, loaded_files
 
 Tag = TypeVar("Tag")
 
@@ -202,7 +203,7 @@ class _Worker(Generic[Tag]):
         self.queue.append(given)
         left = replace(given.task, positions=given.task.positions[given.done :])
         with contextlib.suppress(OSError):  # that it is gone is noticed when it is listened to
-            self.connection.send_bytes(cloudpickle.dumps(left))
+            self.connection.send_bytes(cloudpickle.dumps((loaded_files(), cloudpickle.dumps(left))))
 
     def fill(self, pending: _Pending[Tag]) -> None:
         while len(self.queue) < _AHEAD and not self.gone and (given := pending.next()) is not None:
@@ -270,13 +271,24 @@ def serve(handle: int) -> None:
         while connection.poll(_IDLE_SECONDS):
             content = connection.recv_bytes()
             try:
-                task = cloudpickle.loads(content)
+                task = _read(*cloudpickle.loads(content))
             except Exception as error:  # noqa: BLE001  a model's own code runs when it is read
                 connection.send_bytes(cloudpickle.dumps(f"{type(error).__name__}: {error}"[:500]))
                 continue
             connection.send_bytes(cloudpickle.dumps(None))  # what it took to read is not the model's time
             for forecast in forecast_windows(task):
                 connection.send_bytes(cloudpickle.dumps(forecast))
+
+
+def _read(files: Iterable[str], content: bytes) -> WindowsTask:
+    """A task; where something in it is named and not contained, such as a cached function, its file is run."""
+    try:
+        task: WindowsTask = cloudpickle.loads(content)
+    except ModuleNotFoundError:
+        for file in files:
+            load_model_file(file)
+        task = cloudpickle.loads(content)
+    return task
 
 
 def _end_with_parent(parent: int) -> None:

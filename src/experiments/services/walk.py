@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from experiments.science.window import ModelVariant
     from experiments.services.recorder import Recorder
 
-STORE_EVERY_SECONDS = 20
+STORE_EVERY_SECONDS = 10
 """How often what was fitted is stored: what an interruption without warning may cost."""
 
 WINDOWS_A_TASK = 2
@@ -110,7 +110,7 @@ def walk(  # noqa: PLR0913  all but the first two by name
     time_limit: float,
     what: str,
     progress: bool,
-) -> tuple[dict[tuple[str, str], str], int]:
+) -> tuple[dict[tuple[str, str], str], int, list[str]]:
     """Make the evaluations of plans of one commodity that the ledger does not hold.
 
     Parameters
@@ -131,6 +131,8 @@ def walk(  # noqa: PLR0913  all but the first two by name
         By variant and series, the evaluations.
     n_fits : int
         Windows that were fitted now.
+    failures : list of str
+        A line for each variant and series of which windows failed now, with the first reason.
     """
     commodity = plans[0].series.commodity
     ids = recorder.recorded(commodity, [plan.key for plan in plans])
@@ -163,7 +165,7 @@ def walk(  # noqa: PLR0913  all but the first two by name
             raise
         finally:
             recorder.discard(walking.begun.values())
-    return {plan.name: ids[plan.key] for plan in plans}, walking.n_fits
+    return {plan.name: ids[plan.key] for plan in plans}, walking.n_fits, walking.failures()
 
 
 @contextmanager
@@ -197,6 +199,7 @@ class _Walk:
         self.begun = begun
         self.n_taken = self.n_fits = 0
         self.stopping = False
+        self._errors: dict[tuple[str, str], list[str]] = {}
 
     def tasks(self, plans: Sequence[Plan], advance: Callable[..., None]) -> Iterator[tuple[_Chunk, WindowsTask]]:
         """What is to be fitted; the windows whose forecasts are recorded are taken on the way."""
@@ -224,6 +227,15 @@ class _Walk:
         """Add a window to its evaluation."""
         evaluation.add(Window.of(self._results(plan, cut, forecast)))
         self.n_taken += 1
+        if forecast.error is not None:
+            self._errors.setdefault(plan.name, []).append(forecast.error)
+
+    def failures(self) -> list[str]:
+        """What failed, in words."""
+        return [
+            f"{model} failed in {counted(len(errors), 'window')} of {series}: {errors[0]}"
+            for (model, series), errors in self._errors.items()
+        ]
 
     def _task(self, chunk: _Chunk) -> WindowsTask:
         plan = chunk.plan

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from experiments.science.window import ModelVariant
 
 _SHIPPED = "experiments.science.models."
+MODEL_FILE = "experiments_model_file_"
+"""How the modules of files a user names begin: each of their functions counts by itself, not by the text of all."""
+
 _NAMED_OTHERWISE = {"xgboost": "xgboost-cpu", "sklearn": "scikit-learn"}
 """Spares the search for the distributions of common libraries that are not named as they are imported."""
 
@@ -33,8 +36,8 @@ def code_fingerprint(variant: ModelVariant) -> str:
 
     The unit is the module: any change to the text of the module that defines the function counts, as does any
     change to the shipped or local modules it imports. Libraries count by their version. A function without a
-    source file (a REPL, a notebook) counts by its bytecode and by what it refers to. The variant's parameters
-    are not part of it.
+    source file (a REPL, a notebook), or of a model file, counts by its bytecode and by what it refers to. The
+    variant's parameters are not part of it.
 
     Parameters
     ----------
@@ -75,7 +78,9 @@ def _describe(function: Callable[..., Any], seen: dict[int, object]) -> Any:
 def _from_source(function: FunctionType) -> Any:
     """Texts and library versions of the function's module and the modules it reaches, or None without a file."""
     module = sys.modules.get(function.__module__)
-    if module is None or getattr(module, "__file__", None) != function.__code__.co_filename:
+    if module is None or function.__module__.startswith(MODEL_FILE):
+        return None
+    if getattr(module, "__file__", None) != function.__code__.co_filename:
         return None
     texts: dict[str, str] = {}
     libraries: dict[str, str] = {}

@@ -18,6 +18,7 @@ from experiments.definitions import check_text
 from experiments.errors import InvalidInputError, first_line
 from experiments.identity import digest
 from experiments.science.models.adapters import as_function, check_parameters
+from experiments.science.models.fingerprint import MODEL_FILE
 from experiments.science.window import FeatureFunction, ModelVariant
 
 ENTRY_POINTS = "experiments.models"
@@ -175,11 +176,16 @@ def load_model_file(path: str | Path) -> list[str]:
     return defined
 
 
+def loaded_files() -> list[str]:
+    """The model files this process has run."""
+    return [str(module.__file__) for name, module in sys.modules.items() if name.startswith(MODEL_FILE)]
+
+
 def _run(file: Path) -> ModuleType:
     """Run a file as a module of its own, whose text `code_fingerprint` finds and whose functions travel by value."""
     import cloudpickle
 
-    module = ModuleType(f"experiments_model_file_{digest(str(file))}")
+    module = ModuleType(f"{MODEL_FILE}{digest(str(file))}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:
@@ -229,7 +235,11 @@ def _from_table(what: str, given: object) -> list[ModelVariant]:
             msg = f"model {name!r} in {what} {gives}: accepted are {', '.join(_KEYS)}; 'function' is needed."
             raise InvalidInputError(msg)
         settings = {key: value for key, value in entry.items() if key != "function"}
-        found.append(_variant(name, entry["function"], settings))
+        try:
+            found.append(_variant(name, entry["function"], settings))
+        except InvalidInputError as error:
+            msg = f"model {name!r} in {what}: {error}"
+            raise InvalidInputError(msg) from error
     return found
 
 

@@ -33,11 +33,13 @@ INSTALLED_WITH = {"neuralprophet": "neural"}
 """The extra that brings a library; `models` brings the others."""
 
 
-_LIBRARIES = {
-    "SARIMAX": "statsforecast",
-    "XGBoost": "xgboost",
-    "Prophet": "prophet",
-    "NeuralProphet": "neuralprophet",
+_LIBRARIES: Mapping[FitFunction, str] = {
+    fit_arima: "statsforecast",
+    fit_sarimax: "statsforecast",
+    fit_sarimax_auto: "statsforecast",
+    fit_xgboost: "xgboost",
+    fit_prophet: "prophet",
+    fit_neuralprophet: "neuralprophet",
 }
 
 
@@ -50,7 +52,7 @@ def _shipped(  # an entry has this many columns
         function=function,
         params=params or {},
         covariates=FEATURE_SETS[features],
-        requires=_LIBRARIES.get(kind),
+        requires=_LIBRARIES.get(function),
         experiment_tags={
             "feature_set": features,
             "complexity": complexity,
