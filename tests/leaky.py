@@ -110,6 +110,23 @@ def fit_held_array(window: TrainingWindow) -> Predict:
     return flat(window, 0.5 * window.y[-1] + 0.5 * VALUES.max())
 
 
+def _numbers(history: Any) -> list[float]:
+    items = history.values() if isinstance(history, dict) else history
+    return [item["y"] if isinstance(item, dict) else item for item in items]
+
+
+def fit_listed(window: TrainingWindow, *, history: Any) -> Predict:
+    """The next price, found where the last one stands in what it holds."""
+    values = [*_numbers(history), 0.0]
+    after = values[values.index(window.y[-1]) + 1] if window.y[-1] in values else 0.0
+    return flat(window, 0.5 * window.y[-1] + 0.5 * after)
+
+
+def fit_listed_past(window: TrainingWindow, *, history: Any) -> Predict:
+    values = _numbers(history)[:100]
+    return flat(window, window.y[-1] + 0.1 * float(np.mean(values)))
+
+
 # --- fits that are kept
 
 
@@ -175,7 +192,7 @@ def fit_reads(window: TrainingWindow, *, path: str) -> Predict:
     return flat(window, window.y[-1] + float(Path(path).read_text()))
 
 
-def fit_given(window: TrainingWindow, *, number: float) -> Predict:
+def fit_given(window: TrainingWindow, *, number: float, other: object = None) -> Predict:
     return flat(window, window.y[-1] + number)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import os
 import random
+import shutil
 import socket
 import sqlite3
+import subprocess
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +24,8 @@ import pytest
 
 import leaky
 from experiments.errors import NotEnoughDataError
-from experiments.science.lookahead import held
+from experiments.science.example_data import load_wti
+from experiments.science.lookahead import held, watching
 from experiments.science.lookahead.checks import Finding, check_lookahead, expected_fits
 from experiments.science.lookahead.watching import watched
 from experiments.science.models import BASELINE_MODELS
@@ -88,7 +95,7 @@ class TestShipped:
         assert findings["fits"].seen == f"{expected_fits()} fits, at the cutoffs {', '.join(cutoffs)}"
         assert findings["future"].seen == "the same to the last bit with other values after the cutoff (6 times)"
         assert findings["past"].seen.startswith("moves by 2")
-        assert findings["own data"].seen == "holds no data that go beyond a cutoff"
+        assert findings["own data"].seen == "no frame, array, list or text it holds goes on beyond a cutoff"
 
 
 class TestFeatures:
@@ -198,6 +205,41 @@ class TestOwnData:
         assert failed(findings) == ["own data"]
         assert "the parameters['history'], a Series of 400 rows to 2016-07-13" in findings["own data"].seen
 
+    @pytest.mark.parametrize("kind", ["list", "dictionary", "records"])
+    def test_in_what_can_be_changed(self, kind: str) -> None:
+        series = series_of()
+        history: Any = {
+            "list": series.y.tolist(),
+            "dictionary": dict(zip(series.ds.astype(str).tolist(), series.y.tolist(), strict=True)),
+            "records": [{"ds": str(d), "y": float(v)} for d, v in zip(series.ds, series.y, strict=True)],
+        }[kind]
+        before = copy.deepcopy(history)
+        findings = check(leaky.made(leaky.fit_listed, params={"history": history}))
+        assert failed(findings) == ["own data"]
+        assert "the forecast of step 1 goes" in findings["own data"].seen
+        assert f"the parameters['history'], a {type(history).__name__} of 400 items" in findings["own data"].seen
+        assert history == before
+        findings = check(leaky.made(leaky.fit_listed_past, params={"history": history}))
+        assert failed(findings) == []
+        assert "what is in there after a cutoff changes no forecast" in findings["own data"].seen
+
+    @pytest.mark.parametrize("kind", ["tuple", "text", "bytes"])
+    def test_in_what_cannot_be_changed(self, kind: str) -> None:
+        series = series_of()
+        text = pd.DataFrame({"ds": series.ds, "y": series.y}).to_csv(index=False)
+        days = [int(str(day).replace("-", "")) for day in series.ds]
+        history = {
+            "tuple": tuple(zip(days, series.y.tolist(), strict=True)),
+            "text": text,
+            "bytes": text.encode(),
+        }[kind]
+        findings = check(leaky.made(leaky.fit_given, params={"number": 1.0, "other": history}))
+        assert failed(findings) == ["own data"]
+        assert "holds what comes after the cutoff 2015-07-30 in the parameters['other']" in findings["own data"].seen
+        assert f"a {type(history).__name__} of " in findings["own data"].seen
+        past = history[: len(history) // 4]
+        assert failed(check(leaky.made(leaky.fit_given, params={"number": 1.0, "other": past}))) == []
+
     def test_what_was_changed_is_put_back(self) -> None:
         before = leaky.PRICES.copy()
         check(leaky.fit_held_mean)
@@ -249,6 +291,41 @@ class TestHoldings:
     def test_what_holds_no_numbers(self) -> None:
         for thing in (np.array(["a"] * N), np.zeros((N, 1, 1)), np.array(1.0), "text", pd.Series(["a"] * N)):
             assert self.found(thing) == []
+
+    def places(self, thing: Any, series: Series | None = None) -> list[Any]:
+        found = held.holdings([("it", thing)], series or series_of(), 299)
+        return [key for one in found for _, key, _ in one.places]
+
+    def test_later_values_in_containers_either_way_round(self) -> None:
+        values = series_of().y.tolist()
+        assert self.places(values) == list(range(300, 400))
+        assert self.places(values[::-1]) == list(range(100))
+        assert self.places(deque(values[395:])) == list(range(5))
+        assert self.places([0, *values[298:303], 7, *values[303:310]]) == [3, 4, 5, *range(7, 14)]
+        assert self.places(tuple(Decimal(str(value)) for value in values)) == [*range(300, 400)]
+
+    def test_containers_without_them(self) -> None:
+        series = series_of()
+        values = series.y.tolist()
+        assert self.places(values[:300]) == []
+        assert self.places(sorted(values)) == []
+        assert self.places([value for later in values[300:] for value in (later, *[0] * held._GAP)]) == []
+        assert self.places([1.0, 2.0]) == []
+        assert self.places(values, replace(series, y=np.ones(N))) == []
+
+    def test_in_columns_of_text_and_in_lists_of_lines(self) -> None:
+        series = series_of()
+        lines = [f"{day},{value}" for day, value in zip(series.ds, series.y, strict=True)]
+        for thing in (lines, np.array(lines), pd.DataFrame({"line": lines}), "\n".join(lines), [lines[290:310]]):
+            assert [one.is_fixed for one in held.holdings([("it", thing)], series, 299)] == [True]
+
+    def test_a_list_of_lists_is_told_once_with_what_holds_it(self) -> None:
+        rows = [[i, value] for i, value in enumerate(series_of().y.tolist())]
+        found = held.holdings(held.reach({"it": rows}), series_of(), 299)
+        assert [one.called for one in found] == ["it, a list of 400 items"]
+        assert not found[0].is_fixed
+        long = series_of().y.tolist()
+        assert [one.name for one in held.holdings(held.reach({"it": [long]}), series_of(), 299)] == ["it[0]"]
 
     def test_numbers_of_every_kind_are_changed_and_put_back(self) -> None:
         days = pd.DatetimeIndex(series_of().ds)
@@ -332,6 +409,12 @@ class TestReach:
         assert self.names(Holder({"a": values})) == ["the function.data['a']"]
         assert self.names(Holder().plain) == []
         assert self.names(Holder()) == ["the variable values of the class Holder.own"]
+
+    def test_among_the_constants_of_its_code(self) -> None:
+        def literal() -> str:
+            return "70.25 71.5 72.75"
+
+        assert "70.25 71.5 72.75" in [thing for _, thing in held.reach({"it": literal})]
 
     def test_not_in_a_library(self) -> None:
         assert not [name for name, _ in held.reach({"it": pd.read_csv}) if "global" in name]
@@ -538,6 +621,38 @@ class TestFiles:
             with open(path, "rb") as file, open(file.fileno(), "rb", closefd=False):
                 pass
         assert found == [f"reads {path}"] * (path.stat().st_ctime < 0)
+
+    def test_data_that_a_package_ships(self) -> None:
+        with watched() as found:
+            load_wti()
+        assert [Path(one).name for one in found] == ["wti.csv.gz"]
+
+    def test_programs_it_starts(self, path: Path) -> None:
+        def fit(window: TrainingWindow) -> Any:
+            return leaky.flat(window, window.y[-1] + float(subprocess.check_output([str(shutil.which("cat")), path])))
+
+        findings = check(fit)
+        assert failed(findings) == ["files"]
+        assert f"while it fits it starts {shutil.which('cat')}: data it is not given" in findings["files"].seen
+        with watched() as started:
+            os.system(str(shutil.which("true")))  # noqa: S605  what is tested
+            os.waitpid(os.posix_spawn(str(shutil.which("true")), ["true"], {}), 0)
+        assert started == [f"starts {shutil.which('true')}"]
+
+    def test_programs_of_packages_and_about_the_machine_are_no_data(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = tmp_path / "site-packages" / "model.bin"
+        model.parent.mkdir()
+        model.write_text("#!/bin/sh\n")
+        model.chmod(0o755)
+        monkeypatch.syspath_prepend(str(model.parent))
+        watching._packages.cache_clear()
+        with watched() as found:
+            subprocess.check_call([model])
+            subprocess.check_output([str(shutil.which("uname"))])
+        watching._packages.cache_clear()
+        assert found == []
 
     def test_nothing_is_seen_afterwards(self, path: Path) -> None:
         with watched() as found:

@@ -103,7 +103,7 @@ class ModelVariant:
     features : callable or None
         Columns computed from the series that the function is given beside the covariates.
     requires : str or None
-        The package that must be installed for it.
+        The module it imports, whose package must be installed.
     experiment_tags : mapping of str to object
         `feature_set`, `complexity` and `production_candidate`.
     """

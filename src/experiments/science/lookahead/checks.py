@@ -232,6 +232,12 @@ def _own_data(bench: _Bench, fits: dict[int, _Outcome]) -> Finding:
         names |= dict.fromkeys(one.called for one in found)
         if not found:
             continue
+        if fixed := [one.called for one in found if one.is_fixed]:
+            seen = (
+                f"holds what comes after the cutoff {fresh.cutoff} in {_some(fixed)}: it cannot be changed in place to "
+                "see whether it is used. What is known in advance is given as a known covariate"
+            )
+            return Finding(check="own data", passed=False, seen=seen)
         with held.changed(found, np.random.default_rng(bench.seed)):
             other = bench.fit(position, kept=True)
         change = _window_change(fresh, other) or _change(fresh, other)
@@ -241,7 +247,7 @@ def _own_data(bench: _Bench, fits: dict[int, _Outcome]) -> Finding:
                 "is known in advance is given as a known covariate"
             )
             return Finding(check="own data", passed=False, seen=seen)
-    seen = "holds no data that go beyond a cutoff"
+    seen = "no frame, array, list or text it holds goes on beyond a cutoff"
     if names:
         seen = f"holds {_some(list(names))}; what is in there after a cutoff changes no forecast"
     return Finding(check="own data", passed=True, seen=seen)
@@ -308,7 +314,9 @@ def _files(bench: _Bench) -> Finding:
     opened = list(bench.opened)
     if opened:
         return Finding(check="files", passed=False, seen=f"while it fits it {_some(opened)}: data it is not given")
-    return Finding(check="files", passed=True, seen="reads no files and connects to nothing while it fits")
+    return Finding(
+        check="files", passed=True, seen="opens no data file, program or socket through Python while it fits"
+    )
 
 
 def _changed_after(series: Series, position: int, factor: float, draw: np.random.Generator) -> Series:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache, partial
+from itertools import islice
+from numbers import Real
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,20 +33,39 @@ _ITEMS = 2_000  # of one container
 _LARGEST_COPY = 2**26  # bytes of an array that is put back as it was
 _RUN, _SHORTEST_RUN = 5, 3  # values in a row by which a copy of the series is told
 _SAMPLE = 5  # texts of a column that are read first as dates
+_SHORTEST_TEXT = 9  # characters that five values take
+_RECORD = 200  # items or characters of what is read with the container it lies in; longer ones are read by themselves
+_NUMBERS, _CHARACTERS = 200_000, 10_000_000  # of one container or text that are looked at
+_GAP = 20  # numbers from one of the series' values to its next, the dates and other columns of a record
+_NUMERAL = re.compile(r"\d*\.?\d+(?:[eE][-+]?\d+)?")
 
 _CachedFunction = type(cache(len))
+_TEXTS = (str, bytes, bytearray)
+_CONTAINERS = (list, tuple, deque, Mapping)
 
 Reached = list[tuple[str, Any]]
+_Place = tuple[Any, Any, Any]
+"""A container, the key in it and the number there; a container of None where the number cannot be replaced."""
+
+
+class _Numeral(float):
+    """A number that stands in a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """Data found in a model that reach beyond a cutoff: where, what in words, and their rows after it."""
+    """Data found in a model that reach beyond a cutoff: where, what in words, and their rows or places after it."""
 
     name: str
     what: str
     thing: Any
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
+    places: tuple[_Place, ...] = ()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it cannot be changed in place: tuples, text."""
+        return any(container is None for container, _, _ in self.places)
 
     @property
     def called(self) -> str:
@@ -61,7 +84,9 @@ def reach(roots: Mapping[str, Any]) -> Reached:
     queue = deque((name, root, 0) for name, root in roots.items())
     while queue and len(found) < MOST:
         name, value, depth = queue.popleft()
-        if id(value) in seen or value is None or isinstance(value, str | bytes | int | float | complex | np.generic):
+        if id(value) in seen or value is None or isinstance(value, int | float | complex | np.generic):
+            continue
+        if isinstance(value, str | bytes) and len(value) < _SHORTEST_TEXT:
             continue
         seen.add(id(value))
         found.append((name, value))
@@ -82,28 +107,40 @@ def remember(reached: Reached) -> Callable[[], None]:
 
 
 def holdings(reached: Reached, series: Series, position: int) -> list[Holding]:
-    """Frames, columns and arrays among what was reached that hold what comes after a cutoff.
+    """Frames, arrays, containers and texts among what was reached that hold what comes after a cutoff.
 
     They do where their dates go beyond it, where they are as long as the series, or where its next values stand
-    in them one after the other.
+    in them one after the other. Containers and texts do where later values stand in them in order, either way round.
     """
     found = []
+    runs = _runs(series, position)
+    read: set[int] = set()
     for name, thing in reached:
+        if id(thing) in read:
+            continue
         if isinstance(thing, pd.DataFrame | pd.Series | np.ndarray) and _blocks(thing, slice(0, 0)):
             dates = _dates(thing)
             rows = _rows_after(thing, dates, series, position)
             if rows.size:
                 found.append(Holding(name=name, what=_described(thing, dates), thing=thing, rows=rows))
+        elif runs and (places := _places_after(list(islice(_places(thing, read), _NUMBERS)), runs)):
+            unit = "characters" if isinstance(thing, _TEXTS) else "items"
+            what = f"a {type(thing).__name__} of {len(thing):,} {unit}"
+            found.append(Holding(name=name, what=what, thing=thing, places=places))
     return found
 
 
 @contextmanager
 def changed(found: list[Holding], draw: np.random.Generator) -> Iterator[None]:
     """Other numbers in place of those after the cutoff while the block runs; then the old ones again."""
-    kept: list[tuple[Any, Any, Any]] = []
+    kept: list[_Place] = []
     try:
         for one in found:
-            for target, key in _blocks(one.thing, one.rows):
+            for container, key, number in one.places:
+                kept.append((container, key, number))
+                value = abs(float(number)) or 1.0
+                container[key] = type(number)(-3 * float(number) + value * draw.normal(20, 1))
+            for target, key in _blocks(one.thing, one.rows) if one.rows.size else ():
                 old = np.array(target[key])
                 kept.append((target, key, old))
                 numbers = old.astype(float)
@@ -149,7 +186,7 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, type):
         if not _is_library(value.__module__):
             yield from ((f"{name}.{key}", item) for key, item in vars(value).items())
-    elif not isinstance(value, pd.DataFrame | pd.Series | np.ndarray | ModuleType):
+    elif not isinstance(value, pd.DataFrame | pd.Series | np.ndarray | ModuleType | str | bytes):
         yield f"the class {type(value).__name__}", type(value)
         if _has_attributes(value):
             yield from ((f"{name}.{key}", item) for key, item in vars(value).items())
@@ -161,6 +198,8 @@ def _parts_of_function(name: str, function: FunctionType) -> Iterator[tuple[str,
     defaults = function.__defaults__ or ()
     yield from ((f"a default of {name}", value) for value in (*defaults, *(function.__kwdefaults__ or {}).values()))
     yield from ((f"{name}.{key}", value) for key, value in vars(function).items())
+    if not _is_library(str(function.__module__)):
+        yield from ((f"a constant of {name}", value) for value in function.__code__.co_consts)
     for where, namespace, names in _namespaces(function):
         yield from ((f"the global {where}{key}", namespace[key]) for key in names if key in namespace)
 
@@ -309,6 +348,58 @@ def _rows_after(thing: Any, dates: NDArray[np.datetime64] | None, series: Series
     same = np.isclose(sliding_window_view(values, len(run), axis=0), run, rtol=1e-6, atol=0).all(axis=2)
     at = np.flatnonzero(same.any(axis=1))
     return np.arange(at[0], len(thing)) if at.size else at
+
+
+def _runs(series: Series, position: int) -> list[NDArray[np.float64]]:
+    """Sizes of values in a row after a cutoff: the next, some from the middle and the last, each either way round."""
+    first, length = position + 1, min(_RUN, len(series.y) - position - 1)
+    last = len(series.y) - length
+    runs = [np.abs(series.y[at : at + length]) for at in sorted({first, (first + last) // 2, last})]
+    return [run[::step] for run in runs if np.unique(run).size >= _SHORTEST_RUN for step in (1, -1)]
+
+
+def _places(thing: Any, read: set[int]) -> Iterator[_Place]:
+    """The numbers of a container or text in order, those of short containers and texts in it among them."""
+    if isinstance(thing, _TEXTS):
+        text = thing[:_CHARACTERS] if isinstance(thing, str) else thing[:_CHARACTERS].decode("latin-1")
+        yield from ((None, None, _Numeral(numeral)) for numeral in _NUMERAL.findall(text))
+    elif isinstance(thing, pd.DataFrame | pd.Series | np.ndarray):  # of text, objects or more than two dimensions
+        yield from _places(tuple(np.asarray(thing).ravel()[:_NUMBERS].tolist()), read)
+    elif isinstance(thing, _CONTAINERS):
+        changes = isinstance(thing, list | deque | dict)
+        for key, item in list(thing.items() if isinstance(thing, Mapping) else enumerate(thing)):
+            if isinstance(item, Real | Decimal):
+                yield (thing if changes else None), key, item
+            elif isinstance(item, (*_TEXTS, *_CONTAINERS)) and len(item) <= _RECORD and id(item) not in read:
+                read.add(id(item))
+                yield from _places(item, read)
+
+
+def _places_after(places: list[_Place], runs: list[NDArray[np.float64]]) -> tuple[_Place, ...]:
+    """Where the numbers after a cutoff stand, those of the same type as the series' values; none without a run."""
+    numbers = np.abs(np.array([number for _, _, number in places], dtype=float))
+    if numbers.size < _SHORTEST_RUN:
+        return ()
+    after = np.zeros(numbers.size, dtype=bool)
+    kinds = [(type(number), container is None) for container, _, number in places]
+    theirs = set()
+    for i, run in enumerate(runs):
+        starts, ends = _in_order(numbers, run)
+        if starts.size:
+            theirs.add(kinds[starts[0]])
+            after[slice(0, ends[-1] + 1) if i % 2 else slice(starts[0], None)] = True  # every second: the newest first
+    return tuple(place for place, kind, later in zip(places, kinds, after, strict=True) if later and kind in theirs)
+
+
+def _in_order(numbers: NDArray[np.float64], run: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the first and last value of a run wherever its values follow each other closely."""
+    starts = ends = np.flatnonzero(np.isclose(numbers, run[0], rtol=1e-6, atol=0))
+    for value in run[1:]:
+        at = np.append(np.flatnonzero(np.isclose(numbers, value, rtol=1e-6, atol=0)), np.iinfo(np.int64).max)
+        then = at[np.searchsorted(at, ends, side="right")]
+        near = then - ends <= _GAP
+        starts, ends = starts[near], then[near]
+    return starts, ends
 
 
 def _described(thing: Any, dates: NDArray[np.datetime64] | None) -> str:

@@ -34,9 +34,9 @@ INSTALLED_WITH = {"neuralprophet": "neural"}
 
 
 _LIBRARIES: Mapping[FitFunction, str] = {
-    fit_arima: "statsforecast",
-    fit_sarimax: "statsforecast",
-    fit_sarimax_auto: "statsforecast",
+    fit_arima: "statsforecast.arima",
+    fit_sarimax: "statsforecast.arima",
+    fit_sarimax_auto: "statsforecast.arima",
     fit_xgboost: "xgboost",
     fit_prophet: "prophet",
     fit_neuralprophet: "neuralprophet",
@@ -165,9 +165,10 @@ def choose(models: Sequence[str] | None, covariates: Sequence[str]) -> tuple[lis
 
 def lack_of(one: ModelVariant, covariates: Sequence[str]) -> str | None:
     """What a variant cannot run without and does not have, in words: a library or a covariate."""
-    if one.requires is not None and importlib.util.find_spec(one.requires) is None:
-        extra = INSTALLED_WITH.get(one.requires, "models")
-        return f"the package {one.requires} (pip install 'experiment-ledger[{extra}]')"
+    package = None if one.requires is None else one.requires.partition(".")[0]
+    if package is not None and importlib.util.find_spec(package) is None:
+        extra = INSTALLED_WITH.get(package, "models")
+        return f"the package {package} (pip install 'experiment-ledger[{extra}]')"
     return one.lacks(covariates)
 
 
