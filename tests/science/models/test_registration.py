@@ -367,7 +367,7 @@ def test_one_that_cannot_be_used_costs_no_other(offer: Any) -> None:
     assert found["naive", "their-models"] == "another model is called 'naive': one that is shipped"
     assert found["mean", "other-models"] == "another model is called 'mean': one that is installed"
     assert found["mine", "their-models"] == "another model is called 'mine': one that is registered"
-    assert found["odd", "their-models"].startswith("InvalidInputError: model 'x' in the entry point odd: a model is 5, a int")
+    assert "model 'x' in the entry point odd: a model is 5, a int" in found["odd", "their-models"]
     assert len(found) == 7
     assert Unusable(name="a", distribution="b", reason="c") == Unusable(name="a", distribution="b", reason="c")
 
