@@ -42,7 +42,7 @@ def test_at_a_version(ledger: Ledger) -> None:
     assert ledger.read_table("model_runs", 0)[0].empty
     found, version = ledger.read_table("model_runs", 1)
     assert (found["model_name"].tolist(), version) == (["mine"], 1)
-    assert len(ledger.read_table("experiments.model_runs", 2)[0]) == 2
+    assert len(ledger.read_table("experiments.model_runs", 2)[0]) > 1
 
 
 def test_what_is_not_there_is_named(ledger: Ledger) -> None:
