@@ -186,7 +186,7 @@ def _interruptible(walking: _Walk, advance: Callable[..., None]) -> Iterator[Non
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)  # None: not set from Python
 
 
 class _Walk:
