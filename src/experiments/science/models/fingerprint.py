@@ -78,9 +78,11 @@ def _describe(function: Callable[..., Any], seen: dict[int, object]) -> Any:
 def _from_source(function: FunctionType) -> Any:
     """Texts and library versions of the function's module and the modules it reaches, or None without a file."""
     module = sys.modules.get(function.__module__)
-    if module is None or function.__module__.startswith(MODEL_FILE):
-        return None
-    if getattr(module, "__file__", None) != function.__code__.co_filename:
+    if (
+        module is None
+        or function.__module__.startswith(MODEL_FILE)
+        or getattr(module, "__file__", None) != function.__code__.co_filename
+    ):
         return None
     texts: dict[str, str] = {}
     libraries: dict[str, str] = {}
