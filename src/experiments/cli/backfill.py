@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
 
 import click
 
-from experiments.cli import FAILED, render
-from experiments.cli.jobs import outcome_record, print_outcome
+from experiments.cli.jobs import conclude, print_outcomes
 from experiments.cli.options import json_option, ledger_options, model_file_option
 
 
@@ -55,14 +53,7 @@ def backfill(
 
     sections = read_config(config)
     load_model_files(model_files)
-    outcomes = []
     with ExitStack() as stack:
         ledger = cache(lambda: stack.enter_context(connect(path, engine=engine)))  # what is refused leaves none behind
-        for outcome in run_backtests(sections, ledger, as_of=as_of):
-            outcomes.append(outcome)
-            print_outcome(outcome, quiet=as_json)
-    if as_json:
-        render.as_json([outcome_record(outcome) for outcome in outcomes])
-    if any(outcome.error for outcome in outcomes):
-        sys.stdout.flush()
-        sys.exit(FAILED)
+        outcomes = print_outcomes(run_backtests(sections, ledger, as_of=as_of), quiet=as_json)
+    conclude(outcomes, as_json=as_json)

@@ -43,8 +43,8 @@ def compare(
 
     \b
     Example:
-      experiments compare arima xgboost --commodity WTI
-      experiments compare naive arima sarimax --plot compare.png
+      experiments compare arima xgboost_v1 --commodity WTI
+      experiments compare naive arima sarimax_v1 --plot compare.png
     """  # noqa: D301  \b keeps click from filling the paragraph
     from experiments.services.plots import check_target, plot_comparison
 

@@ -13,6 +13,8 @@ from experiments.cli.options import commodity_option, json_option, ledger_option
 from experiments.definitions import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from experiments.services.jobs import Outcome
 
 
@@ -52,16 +54,9 @@ def backtest_job(
     from experiments.services.ledger import connect
 
     sections = read_config(config)
-    outcomes = []
     with connect(path, engine=engine, catalog=catalog, schema=schema) as ledger:
-        for outcome in run_backtests(sections, ledger):
-            outcomes.append(outcome)
-            print_outcome(outcome, quiet=as_json)
-    if as_json:
-        render.as_json([outcome_record(outcome) for outcome in outcomes])
-    if any(outcome.error for outcome in outcomes):
-        sys.stdout.flush()
-        sys.exit(FAILED)
+        outcomes = print_outcomes(run_backtests(sections, ledger), quiet=as_json)
+    conclude(outcomes, as_json=as_json)
 
 
 @job.command("refresh")
@@ -90,7 +85,25 @@ def refresh_job(
         click.echo(f"{counted(made, 'comparison')} made." if made else "Nothing is new.")
 
 
-def print_outcome(outcome: Outcome, *, quiet: bool) -> None:
+def print_outcomes(outcomes: Iterable[Outcome], *, quiet: bool) -> list[Outcome]:
+    """Tell of each commodity as soon as it is done."""
+    done = []
+    for outcome in outcomes:
+        done.append(outcome)
+        _say(outcome, quiet=quiet)
+    return done
+
+
+def conclude(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print them all as JSON where that is asked for; leave with exit code 1 if one failed."""
+    if as_json:
+        render.as_json([_record(outcome) for outcome in outcomes])
+    if any(outcome.error for outcome in outcomes):
+        sys.stdout.flush()
+        sys.exit(FAILED)
+
+
+def _say(outcome: Outcome, *, quiet: bool) -> None:
     """Tell of one commodity as soon as it is done."""
     what = outcome.commodity if outcome.as_of is None else f"{outcome.commodity} as of {outcome.as_of}"
     if outcome.error is not None:
@@ -104,7 +117,7 @@ def print_outcome(outcome: Outcome, *, quiet: bool) -> None:
     click.echo(f"{what}: {fitted}, {outcome.result.seconds:.0f} s.")
 
 
-def outcome_record(outcome: Outcome) -> dict[str, Any]:
+def _record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as JSON has it."""
     done = {} if outcome.result is None else record(outcome.result, outcome.choices)
     return {"commodity": outcome.commodity, "as_of": outcome.as_of, "error": outcome.error} | done

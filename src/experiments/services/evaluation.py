@@ -136,22 +136,23 @@ class Evaluation:
     def rows(self, provenance: Provenance, *, now: dt.datetime) -> dict[str, list[Row]]:
         """The rows of every table, `model_runs` last; windows that are written already have none."""
         ordered = [self.windows[cutoff] for cutoff in sorted(self.windows)]
-        run = self._run_row(ordered, provenance)
+        intervals = _intervals(ordered)
+        run = self._run_row(ordered, intervals, provenance)
         definition = asdict(self.definition) | {"backtest_id": self.definition.backtest_id, "created_at": now}
         return {
             "environments": [provenance.environment | {"captured_at": now}],
             "backtests": [definition],
             "experiments": [self._experiment_row(run["status"], provenance, ended_at=now)],
-            **self._window_rows(ordered),
+            **self._window_rows(ordered, intervals),
             "model_runs": [run],
         }
 
     def rows_so_far(self) -> dict[str, list[Row]]:
         """The rows of the windows before the first that is missing: what comes later does not change them."""
         ordered = [self.windows[cutoff] for cutoff in takewhile(self.windows.__contains__, sorted(self.cutoffs or ()))]
-        return self._window_rows(ordered)
+        return self._window_rows(ordered, _intervals(ordered))
 
-    def _window_rows(self, ordered: list[Window]) -> dict[str, list[Row]]:
+    def _window_rows(self, ordered: list[Window], intervals: list[Floats | None]) -> dict[str, list[Row]]:
         """Rows of `run_windows` and `forecasts`, of windows in order from the first on."""
         stamp = {
             "experiment_id": self.experiment_id,
@@ -161,7 +162,7 @@ class Evaluation:
         }
         rows: dict[str, list[Row]] = {"run_windows": [], "forecasts": []}
         key = {"evaluation_key": self.evaluation_key}
-        for window, interval in zip(ordered, _intervals(ordered), strict=True):
+        for window, interval in zip(ordered, intervals, strict=True):
             if window.cutoff not in self.written:
                 rows["run_windows"].append(stamp | key | _window_row(window, interval))
                 rows["forecasts"] += [stamp | row for row in _forecast_rows(window, interval)]
@@ -186,7 +187,7 @@ class Evaluation:
             "notes": self.config.notes,
         }
 
-    def _run_row(self, ordered: list[Window], provenance: Provenance) -> Row:
+    def _run_row(self, ordered: list[Window], intervals: list[Floats | None], provenance: Provenance) -> Row:
         config, definition, links = self.config, self.definition, self.links
         seconds = _total_seconds(ordered)
         good = [window for window in ordered if not window.failed]
@@ -232,7 +233,7 @@ class Evaluation:
             "environment_id": provenance.environment_id,
             "code_fingerprint": config.code_fingerprint,
             **_scores(good, definition),
-            **_interval_scores(good, _intervals(good)),
+            **_interval_scores(ordered, intervals),
         }
 
 
@@ -294,9 +295,11 @@ def _own_or(window: Window, conformal: Floats) -> Floats | None:
     return conformal if np.isfinite(conformal).any() else None
 
 
-def _interval_scores(good: list[Window], intervals: list[Floats | None]) -> Row:
+def _interval_scores(windows: list[Window], intervals: list[Floats | None]) -> Row:
     """`coverage_80` and `pinball_loss` over the cells that have quantiles."""
-    scored = [(window, quantiles) for window, quantiles in zip(good, intervals, strict=True) if quantiles is not None]
+    scored = [
+        (window, quantiles) for window, quantiles in zip(windows, intervals, strict=True) if quantiles is not None
+    ]
     if not scored:
         return {}
     y, quantiles = np.array([window.y for window, _ in scored]), np.array([found for _, found in scored])

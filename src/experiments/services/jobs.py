@@ -110,13 +110,13 @@ def run_backtests(
     progress : bool
         Whether to show a progress bar on standard error.
     """
+    opened = ledger if callable(ledger) else lambda: ledger
     for section in sections:
         dates: list[dt.date | None] = [*sorted(set(as_of))]
         for date in dates or [None]:
             try:
-                result = _run(section, ledger, as_of=date, progress=progress)
-                opened = ledger() if callable(ledger) else ledger
-                chosen = tuple(choices(opened, section.commodity, result.definition.backtest_id))
+                result = _run(section, opened, as_of=date, progress=progress)
+                chosen = tuple(choices(opened(), section.commodity, result.definition.backtest_id))
             except Exception as error:  # noqa: BLE001  whatever went wrong with one commodity, the others are still due
                 name = "" if isinstance(error, ExperimentsError) else f"{type(error).__name__}: "
                 told = name + " ".join(str(error).split())
@@ -125,14 +125,11 @@ def run_backtests(
                 yield Outcome(commodity=section.commodity, as_of=date, result=result, choices=chosen)
 
 
-def _run(
-    section: Section, ledger: Ledger | Callable[[], Ledger], *, as_of: dt.date | None, progress: bool
-) -> BacktestResult:
+def _run(section: Section, ledger: Callable[[], Ledger], *, as_of: dt.date | None, progress: bool) -> BacktestResult:
     from experiments.services.sources import names_table, read_covariates, read_prices
 
     sources = (section.data, *section.covariates, *section.known_covariates)
-    asks = any(map(names_table, sources))
-    asked = (ledger() if callable(ledger) else ledger) if asks else None
+    asked = ledger() if any(map(names_table, sources)) else None
     date_column = section.date_column
     prices = read_prices(section.data, ledger=asked, date_column=date_column, value_column=section.value_column)
     return backtest(

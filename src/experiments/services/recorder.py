@@ -236,7 +236,8 @@ class Recorder:
             inserted = self._merge(table, [row for rows in written for row in rows.get(table, ())])
         for evaluation, rows in zip([*new, *begun], written, strict=True):
             evaluation.written |= {row["cutoff"] for row in rows["run_windows"]}
-        self._open = {key: item for key, item in self._open.items() if not any(item is one for one in new)}
+        for key in keys:
+            self._open.pop(key, None)
         if inserted < len(new):  # another process recorded one meanwhile
             recorded |= self._recorded(new)
         return [recorded.get(one.evaluation_key, one.experiment_id) for one in open_]

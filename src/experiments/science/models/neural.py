@@ -75,8 +75,7 @@ def fit_neuralprophet(
     needed = 2 * (n_lags + window.horizon) + 2 * len(window.covariates)
     rows = complete_rows(window, aligned_covariates(window), needed, f"NeuralProphet with {n_lags} lags")
     if not rows.y.any():
-        flat = np.full(window.horizon, rows.last)
-        return lambda: Forecast(y_hat=flat, quantiles=dict.fromkeys(QUANTILE_LEVELS, flat))
+        return lambda: rows.flat(window.horizon)
     with _silent():
         import torch
 

@@ -148,7 +148,7 @@ def origin_features(window: TrainingWindow, scale: NDArray[np.float64]) -> tuple
         columns[f"above_mean_{span}"] = (y - _rolling(y, span).mean(axis=1)) / scale
         columns[f"std_{span}"] = _rolling(change, span).std(axis=1) / scale
     columns["month"] = (window.ds.astype("datetime64[M]").astype(int) % 12 + 1).astype(np.float64)
-    columns["weekday"] = _weekday(window.ds).astype(np.float64)
+    columns["weekday"] = weekday(window.ds).astype(np.float64)
     for k, name in enumerate(window.covariates):
         level = window.x[:, k]
         columns[f"{name}_level"] = level
@@ -177,12 +177,13 @@ def next_dates(ds: NDArray[np.datetime64], n: int) -> NDArray[np.datetime64]:
     ['2024-03-04', '2024-03-05']
     """
     gap = int(np.median(np.diff(ds).astype(int)))
-    if gap == 1 and (_weekday(ds) < 5).all():  # noqa: PLR2004  Monday is 0
+    if gap == 1 and (weekday(ds) < 5).all():  # noqa: PLR2004  Monday is 0
         return np.asarray(np.busday_offset(ds[-1], np.arange(1, n + 1)))
     return np.asarray(ds[-1] + gap * np.arange(1, n + 1))
 
 
-def _weekday(ds: NDArray[np.datetime64]) -> NDArray[np.int64]:
+def weekday(ds: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Day of the week of each date, Monday is 0."""
     return np.asarray((ds.astype("datetime64[D]").astype(int) + 3) % 7)
 
 

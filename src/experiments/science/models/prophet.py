@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.science.models.pairs import next_dates
+from experiments.science.models.pairs import next_dates, weekday
 from experiments.science.models.regressors import aligned_covariates, complete_rows, regressors_of
 from experiments.science.window import QUANTILE_LEVELS, Forecast
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from experiments.science.window import Predict, TrainingWindow
 
 _MINIMUM = 10
@@ -73,8 +71,7 @@ def fit_prophet(
     """
     rows = complete_rows(window, aligned_covariates(window), _MINIMUM + 2 * len(window.covariates), "Prophet")
     if not rows.y.any():
-        flat = np.full(window.horizon, rows.last)
-        return lambda: Forecast(y_hat=flat, quantiles=dict.fromkeys(QUANTILE_LEVELS, flat))
+        return lambda: rows.flat(window.horizon)
 
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         import pandas as pd
@@ -84,7 +81,7 @@ def fit_prophet(
             changepoint_prior_scale=changepoint_prior_scale,
             n_changepoints=n_changepoints,
             seasonality_prior_scale=seasonality_prior_scale,
-            weekly_seasonality="auto" if _weekdays(window.ds) == _WEEK else False,
+            weekly_seasonality="auto" if len(np.unique(weekday(window.ds))) == _WEEK else False,
             daily_seasonality=False,
             uncertainty_samples=_SAMPLES,
         )
@@ -109,11 +106,6 @@ def fit_prophet(
         )
 
     return predict
-
-
-def _weekdays(ds: NDArray[np.datetime64]) -> int:
-    """How many different weekdays a series has."""
-    return len(np.unique(ds.astype("datetime64[D]").astype(int) % _WEEK))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.errors import InvalidInputError, NotEnoughDataError
+from experiments.science.window import QUANTILE_LEVELS, Forecast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +103,11 @@ class Rows:
     exog: NDArray[np.float64]
     last: float
     unit: float
+
+    def flat(self, horizon: int) -> Forecast:
+        """The forecast of a series that never moved: its last value, and no doubt about it."""
+        values = np.full(horizon, self.last)
+        return Forecast(y_hat=values, quantiles=dict.fromkeys(QUANTILE_LEVELS, values))
 
 
 def complete_rows(window: TrainingWindow, exog: NDArray[np.float64], needed: int, what: str) -> Rows:

@@ -148,7 +148,7 @@ def fit_sarimax_auto(window: TrainingWindow) -> Predict:
     needed = _AUTO_ARIMA_MINIMUM + 2 * len(window.covariates)
     rows = complete_rows(window, aligned_covariates(window), needed, "the order search of AutoARIMA")
     if not rows.y.any():
-        return lambda: _in_price_units(rows, *np.zeros((2, window.horizon)))
+        return lambda: rows.flat(window.horizon)
 
     from statsforecast.models import AutoARIMA
 
@@ -166,7 +166,7 @@ def _fit(
         what += f" with covariates (observed ones lagged by {window.horizon})"
     rows = complete_rows(window, exog, _rows_needed(order, season, exog.shape[1]), what)
     if not rows.y.any():  # a series that never moved has no likelihood to maximise
-        return lambda: _in_price_units(rows, *np.zeros((2, window.horizon)))
+        return lambda: rows.flat(window.horizon)
     past, ahead = regressors_of(rows, order[1], *season[1::2])
     moments = _by_statsforecast(rows.y, past, ahead, order, season)
     if moments is None:
