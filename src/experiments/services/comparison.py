@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from experiments.definitions import BASELINE, SIGNIFICANCE_LEVEL
 from experiments.errors import InvalidInputError, unknown
 from experiments.science.evidence.diebold_mariano import windows_required
-from experiments.science.evidence.family import compare_pairs
+from experiments.science.evidence.pairs import compare_pairs
 from experiments.science.evidence.sequences import confidence_sequence
 from experiments.services.losses import losses_of, metrics_of, read_windows
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from experiments.science.evidence.family import Pair
+    from experiments.science.evidence.pairs import Pair
     from experiments.science.evidence.sequences import ConfidenceSequence
     from experiments.services.evidence import Candidates
     from experiments.storage.engine import Engine

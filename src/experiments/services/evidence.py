@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from experiments.science.evidence.family import Family, Pair, Standing
+    from experiments.science.evidence.family import Family, Standing
+    from experiments.science.evidence.pairs import Pair
     from experiments.services.losses import Losses
     from experiments.services.rows import Row
     from experiments.storage.engine import Engine

@@ -25,10 +25,9 @@ from experiments.science.evidence.family import (
     WORSE,
     Standing,
     compare_family,
-    compare_pairs,
-    turned,
 )
 from experiments.science.evidence.multiplicity import holm
+from experiments.science.evidence.pairs import compare_pairs, compare_with, turned
 from experiments.science.evidence.planner import detectable_difference, windows_needed
 
 N = 40
@@ -272,3 +271,13 @@ class TestPairs:
         assert raw.difference != 0
         found = compare_family(losses, baseline="naive", level=100.0)
         assert {pair.pvalue for pair in found.pairs if "naive" not in (pair.model, pair.other)} == {None}
+
+
+def test_comparing_with_one_model_is_the_family_s_comparison_with_the_baseline() -> None:
+    rng = np.random.default_rng(5)
+    losses = pd.DataFrame(rng.gamma(4, 1, (N, 4)) * [1, 0.7, 1, 1.4], columns=["naive", "better", "even", "worse"])
+    losses["copy"] = losses["naive"] * (1 + 1e-9)
+    in_family = {one.model: one.to_naive for one in compare_family(losses, baseline="naive", level=4.0).standings}
+    alone = {pair.model: pair for pair in compare_with(losses, "naive", level=4.0)}
+    assert alone == {name: pair for name, pair in in_family.items() if pair is not None}
+    assert alone["copy"].pvalue is None
