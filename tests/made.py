@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-KEYS = recorder.KEYS | evidence.KEYS | {"schema_version": ("version",)}
+KEYS = recorder.KEYS | evidence.KEYS | {"decisions": ("decision_id",), "schema_version": ("version",)}
 """The key of every table."""
 
 STARTED = dt.datetime(2025, 1, 11, 9, 30, tzinfo=dt.UTC)
@@ -222,6 +222,28 @@ def comparison_row(**changes: Any) -> Row:
     } | changes
 
 
+def decision_row(**changes: Any) -> Row:
+    """A row of `decisions`: a promotion."""
+    return {
+        "decision_id": str(uuid.uuid4()),
+        "commodity": "Coffee",
+        "unique_id": "Coffee",
+        "kind": "promote",
+        "model_name": "arima",
+        "model_version": "v1",
+        "experiment_id": "e1",
+        "decided_at": STARTED,
+        "decided_by": "anna",
+        "forced": False,
+        "rule": "better",
+        "verdict": "better than naive",
+        "policy": "{}",
+        "evidence": "{}",
+        "evidence_digest": "0",
+        "follows": "",
+    } | changes
+
+
 def version_row(**changes: Any) -> Row:
     """A row of `schema_version`, as every ledger has it."""
     return {"version": 1, "name": "001_data_notes", "applied_at": STARTED, "applied_by": "0.2.0"} | changes
@@ -230,6 +252,7 @@ def version_row(**changes: Any) -> Row:
 ROWS = {
     "backtests": backtest_row,
     "comparisons": comparison_row,
+    "decisions": decision_row,
     "environments": environment_row,
     "experiments": experiment_row,
     "families": family_row,

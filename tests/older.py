@@ -21,7 +21,7 @@ FIRST_COLUMNS: dict[str, dict[str, str]] = json.loads(
 )
 """The columns each table had in the first release that had the table."""
 
-NEWER = {"schema_version", "families", "standings", "comparisons"}
+NEWER = {"schema_version", "families", "standings", "comparisons", "decisions"}
 """Tables that 0.1.0 did not have."""
 
 

@@ -24,6 +24,10 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         {name: value} for name in ("pvalue", "pvalue_holm", "win_share") for value in (-0.1, 1.1)
     ],
     ("comparisons", "interval_ordered"): [{"lower": 1.0, "upper": -1.0}],
+    ("decisions", "kind_known"): [{"kind": "demote"}],
+    ("decisions", "production_evaluated"): [{"experiment_id": None}, {"kind": "rollback", "unique_id": None}],
+    ("decisions", "force_explained"): [{"forced": True}],
+    ("decisions", "evidence_given"): [{"evidence": ""}, {"evidence_digest": ""}],
     ("experiments", "status_known"): [{"status": "done"}],
     ("experiments", "ends_after_start"): [{"ended_at": EARLIER}],
     ("families", "counts_ordered"): [
@@ -68,6 +72,7 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
 ALLOWED: dict[str, list[dict[str, Any]]] = {
     "backtests": [{"n_windows": None, "train_size": None}, {"horizon": 1, "step_size": 1, "n_windows": 1}],
     "comparisons": [{"difference": None}, {"lower": -1.0, "upper": 1.0, "pvalue": 1.0, "pvalue_holm": 1.0}],
+    "decisions": [{"kind": "prune", "unique_id": None, "experiment_id": None}, {"forced": True, "reason": "a trial"}],
     "environments": [{"packages": None, "variables": None}],
     "experiments": [{"ended_at": None}, {"ended_at": STARTED}, {"ended_at": LATER, "status": "crashed"}],
     "families": [
@@ -112,6 +117,8 @@ def fresh_row(table: str, change: dict[str, Any]) -> dict[str, Any]:
         row["evaluation_key"] = "another"
     elif table == "backtests":
         row["backtest_id"] = "another"
+    elif table == "decisions":
+        row["decision_id"] = str(uuid.uuid4())
     elif table == "environments":
         row["environment_id"] = "another"
     elif table == "schema_version":

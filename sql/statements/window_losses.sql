@@ -1,4 +1,4 @@
--- The windows of the evaluations of a source, one row a window and step that a loss is taken at; no step where it failed.
+-- The windows of the evaluations of a source, none begun before a month: one row a window and step that a loss is taken at; no step where it failed.
 select
   w.experiment_id,
   w.cutoff,
@@ -16,6 +16,8 @@ left join forecasts as f
   on w.experiment_id = f.experiment_id
   and w.cutoff = f.cutoff
   and f.commodity = :commodity
+  and f.run_month >= :first_month
   and (f.step in (1, 7, 14) or f.step = :horizon)
 where w.commodity = :commodity
+  and w.run_month >= :first_month
 order by w.experiment_id, w.cutoff, f.step

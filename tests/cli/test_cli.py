@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from command import Done
+from command import Done, refused
 from experiments.cli import main as command_line
 from experiments.services import demo as demonstration
 from experiments.services.ledger import connect
@@ -41,12 +41,6 @@ def process(*arguments: object, cwd: Path, **environment: str) -> Done:
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
-
-
-def refused(done: Done, words: str, code: int = 1) -> bool:
-    """Whether it ended with this code and exactly one line on standard error that has these words."""
-    one_line = done.err.startswith("error: ") and done.err.endswith("\n") and done.err.count("\n") == 1
-    return done.code == code and done.out == "" and one_line and words in done.err
 
 
 @pytest.fixture(scope="module")
@@ -121,29 +115,6 @@ class TestAnswers:
         found = run("history", "--path", filled_path, "--commodity", "WTI", "--json").json
         assert {row["model_type"]: row["total_experiments"] for row in found["rows"]} == {"Baseline": 4}
         assert [one["choice"] for one in found["choices"]] == ["naive"]
-
-    def test_prune_says_that_there_is_none_yet(self, run: Any, filled: Filled, filled_path: Path) -> None:
-        done = run("prune", "--path", filled_path)
-        assert (done.code, done.err) == (0, "")
-        assert done.out.startswith(
-            "No candidates yet: a model is one once three of its evaluations did not beat naive.\n"
-        )
-        assert "WTI: use naive" in done.out
-        found = run("prune", "--path", filled_path, "--json").json
-        assert (found["rows"], [one["choice"] for one in found["choices"]]) == ([], ["naive"])
-
-    def test_prune_lists_the_candidates(self, run: Any, tmp_path: Path) -> None:
-        from made import backtest_row
-
-        with connect(tmp_path) as ledger:
-            put(ledger, "backtests", backtest_row())
-            rows = [run_row(model_name="poor", beats_baseline=False, mae_14day=2.5, dm_pvalue=0.5) for _ in range(3)]
-            put(ledger, "model_runs", *rows)
-        done = run("prune", "--path", tmp_path)
-        assert done.code == 0
-        assert "poor" in done.out
-        assert "2.5" in done.out
-        assert [row["model_name"] for row in run("prune", "--path", tmp_path, "--json").json["rows"]] == ["poor"]
 
     def test_figures_reported_alone_have_a_history(self, run: Any, told: Path) -> None:
         done = run("history", "--path", told)

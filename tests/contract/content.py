@@ -30,16 +30,23 @@ VOLATILE = {
     "captured_at",
     "cost_estimate_usd",
     "created_at",
+    "decided_at",
+    "decision_id",
     "ended_at",
+    "evidence",
+    "evidence_digest",
     "execution_time_seconds",
     "experiment_id",
     "family_id",
     "fit_seconds",
+    "follows",
     "known_at",
     "predict_seconds",
     "run_month",
     "run_timestamp",
     "started_at",
+    "table_versions",
+    "undoes",
 }
 """Columns that hold when, how fast and under which id: no two recordings share them."""
 
@@ -97,6 +104,13 @@ def fill(ledger: Ledger) -> None:
         for experiment in reported():
             writer.write_experiment(experiment)
     ledger.log_experiment("failing", failed_window(), CONFIG | {"n_windows": 1, "forecast_horizon_days": 14})
+    for model in ("random_walk", "seasonal_naive"):
+        ledger.decisions.promote(model, "Cocoa", force=True, reason="to have had one")
+    ledger.decisions.rollback("Cocoa")
+    for _ in range(2):
+        ledger.decisions.prune("Coffee", rule="specified")
+        ledger.decisions.restore("poor", "Coffee")
+    ledger.decisions.prune("Coffee", rule="specified")
 
 
 def engine_sql(ledger: Ledger, query: str) -> Any:
@@ -153,5 +167,5 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | np.ndarray) else value
 
 
-QUERIES = [name for name in sql_files.names("statements") if name != "merge_new_rows"]
-"""The statements that ask; the one that writes is behind every row of a ledger."""
+QUERIES = [name for name in sql_files.names("statements") if not name.startswith("merge_")]
+"""The statements that ask; those that write are behind every row of a ledger."""

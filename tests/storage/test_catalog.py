@@ -69,6 +69,7 @@ SPECIFIED_NOT_NULL = {
 PARTITIONS = {
     "backtests": ["commodity"],
     "comparisons": ["commodity"],
+    "decisions": ["commodity"],
     "environments": [],
     "experiments": ["experiment_type", "run_month"],
     "families": ["commodity"],

@@ -51,6 +51,8 @@ def models(model_files: tuple[str, ...], as_json: bool) -> None:
         for row in rows:
             if row["lacks"] is not None:
                 click.echo(f"{row['name']} cannot run here for want of {row['lacks']}.")
+            if row["pruned_for"]:
+                click.echo(f"{row['name']} is pruned for {', '.join(row['pruned_for'])}.")
     for problem in left_out():
         click.echo(f"note: {problem}", err=True)
 

@@ -13,6 +13,7 @@ from experiments.science.grid import cutoff_positions, find_grid
 from experiments.science.models import choose, code_fingerprint, feature_config
 from experiments.science.series import Series, check_covariates, prepare
 from experiments.science.span import Span, covered_span
+from experiments.services.decisions.active import pruned_of, registry_path
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
 from experiments.services.pool import check_time_limit, cores
@@ -84,7 +85,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     commodity : str
         What is forecast, such as "Coffee".
     models : sequence of str, optional
-        Variants of the registry; by default all whose covariates are given, each fit once.
+        Variants of the registry; by default all whose covariates are given and that are not pruned for the commodity,
+        each fit once.
     covariates : mapping of str to DataFrame, optional
         By name, frames with `ds` and one value column; observed, that is known up to each cutoff and not beyond.
         `ds` is the date from which a value is known, see `science.series.prepare`.
@@ -127,6 +129,9 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     time_limit = check_time_limit(time_limit)
     workers = cores() if workers is None else check_count("workers", workers, least=0)
     variants, left_out = choose(models, [*observed, *in_advance])
+    if models is None:
+        variants, pruned = _in_use(variants, commodity)
+        left_out += pruned
     series = prepare(data, commodity=commodity, covariates=observed, known_covariates=in_advance, as_of=as_of)
     doing = commodity if as_of is None else f"{commodity} as of {as_of}"
     definition = BacktestDefinition(
@@ -175,6 +180,16 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         seconds=time.perf_counter() - started,
         notes=tuple(dict.fromkeys([*notes, *left_out, *failures])),
     )
+
+
+def _in_use(variants: Sequence[ModelVariant], commodity: str) -> tuple[list[ModelVariant], list[str]]:
+    """The variants that the active registry does not take out, and in words those it does."""
+    pruned = pruned_of(commodity)
+    notes = [
+        f"{one.model} left out: pruned for {commodity} on {one.since} ({one.why}), says {registry_path()}"
+        for one in pruned.values()
+    ]
+    return [one for one in variants if (one.name, one.version) not in pruned], notes
 
 
 def _min_train(definition: BacktestDefinition) -> int:

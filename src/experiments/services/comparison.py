@@ -100,7 +100,7 @@ def compare_models(engine: Engine, of: Candidates, models: Sequence[str]) -> lis
     names = {ids[model]: model for model in models}
     # the windows are those of the latest of the named, whatever others were evaluated on
     named = replace(of, runs=of.runs[of.runs["experiment_id"].isin([*names])])
-    windows = read_windows(engine, of.commodity, of.horizon, [*named.runs["experiment_id"]])
+    windows = read_windows(engine, named)
     return [_compared(named, metric, windows, names) for metric in metrics_of(of.horizon)]
 
 

@@ -8,8 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.definitions import counted
 from experiments.errors import ExperimentsError, first_line
-from experiments.services.ledger import connect, ledger_folder
+from experiments.services.decisions.active import read_pruned, registry_path
+from experiments.services.ledger import Ledger, connect, ledger_folder
 from experiments.services.models import describe
 from experiments.services.provenance import capture, check_settings
 from experiments.services.recorder import KEYS
@@ -102,6 +104,7 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
             return [Finding(what="ledger", state="note", detail=detail)]
         with connect(folder, engine=engine, create=False) as ledger:
             commodities = ledger.commodities()
+            registry = _registry(ledger)
             seconds = time.perf_counter() - started
     except ExperimentsError as error:
         return [Finding(what="engine", state="wrong", detail=str(error))]
@@ -111,7 +114,18 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     return [
         Finding(what="engine", state="ok", detail=f"{engine}, started and answered in {seconds:.1f} s"),
         Finding(what="ledger", state="ok", detail=f"{folder} {held}"),
+        registry,
     ]
+
+
+def _registry(ledger: Ledger) -> Finding:
+    """Whether the active registry is what the decisions in the ledger come to."""
+    path = registry_path()
+    listed = read_pruned()
+    if sorted(listed) == ledger.decisions.pruned():
+        return Finding(what="registry", state="ok", detail=f"{path}: {counted(len(listed), 'variant')} out of use")
+    detail = f"{path} is not what the decisions in the ledger come to: 'experiments prune --apply' writes it anew"
+    return Finding(what="registry", state="note", detail=detail)
 
 
 def _place_for(folder: Path) -> Finding:

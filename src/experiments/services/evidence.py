@@ -213,7 +213,7 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
         for family_id, (one, metric) in missing.items():
             place = one.backtest_id, one.unique_id
             if place not in windows:
-                windows[place] = read_windows(engine, commodity, one.horizon, [*one.runs["experiment_id"]])
+                windows[place] = read_windows(engine, one)
             for table, own in _family_rows(family_id, one, metric, windows[place]).items():
                 rows[table] += own
             advance(f"{one.unique_id} {metric}")
@@ -229,10 +229,17 @@ def refresh(engine: Engine, found: Sequence[Candidates]) -> int:
     return len(rows["families"])
 
 
-def _family_rows(family_id: str, of: Candidates, metric: str, windows: pd.DataFrame) -> dict[str, list[Row]]:
-    """The rows of every table for one family."""
-    from experiments.science.evidence.family import compare_family
+def loss_table(of: Candidates, metric: str, windows: pd.DataFrame) -> tuple[pd.DataFrame, Losses]:
+    """The losses of candidates under their labels and of naive [W, M], and what was read.
 
+    Parameters
+    ----------
+    of : Candidates
+    metric : str
+        One of `METRICS`.
+    windows : DataFrame
+        From `losses.read_windows`.
+    """
     losses = losses_of(
         windows,
         metric,
@@ -241,9 +248,15 @@ def _family_rows(family_id: str, of: Candidates, metric: str, windows: pd.DataFr
         experiment_ids=[*of.runs["experiment_id"]],
         latest=of.latest,
     )
+    return losses.models.rename(columns=of.labels).assign(**{BASELINE: losses.naive}), losses
+
+
+def _family_rows(family_id: str, of: Candidates, metric: str, windows: pd.DataFrame) -> dict[str, list[Row]]:
+    """The rows of every table for one family."""
+    from experiments.science.evidence.family import compare_family
+
+    table, losses = loss_table(of, metric, windows)
     labels = of.labels
-    table = losses.models.rename(columns=labels)
-    table[BASELINE] = losses.naive
     family = compare_family(table, baseline=BASELINE, overlap=losses.overlap, level=losses.level, seed=SEED, reps=REPS)
     variants = {BASELINE: {"model_name": BASELINE, "model_version": UNLOGGED, "experiment_id": None}}
     for run in of.runs.to_dict("records"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_commodity, check_identifier
 from experiments.errors import EngineError, InvalidInputError, NotFoundError, unknown
 from experiments.services import evidence
+from experiments.services.decisions.chain import repair
 from experiments.services.recorder import Recorder
 from experiments.storage import catalog as tables
 from experiments.storage import engine as engines
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.services.comparison import Comparison
+    from experiments.services.decisions.audit import Audited
+    from experiments.services.decisions.desk import Decisions
     from experiments.services.evolution import Evolution
     from experiments.services.recompute import Recomputed
 
@@ -64,6 +67,31 @@ class Ledger:
         _ = self._running
         return self._recorder
 
+    @property
+    def decisions(self) -> Decisions:
+        """Promote, roll back, prune, restore, and what such decisions came to.
+
+        Raises
+        ------
+        EngineError
+            If the ledger is closed.
+        """
+        from experiments.services.decisions.desk import Decisions
+
+        return Decisions(self, self._running)
+
+    def audit(self, *, as_of: dt.date | str | None = None) -> list[Audited]:
+        """Every decision taken by a time, each replayed from the evidence recorded with it.
+
+        Raises
+        ------
+        InvalidInputError
+            If `as_of` is no date.
+        """
+        from experiments.services.decisions.audit import audit
+
+        return audit(self._running, as_of=as_of)
+
     def log_experiment(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         """Log one evaluation window, or bare figures; see `experiments.log_experiment`."""
         return self.recorder.log(model_name, results, config)
@@ -76,15 +104,21 @@ class Ledger:
         """Record every evaluation that is still open, with the windows it has; returns their ids."""
         return self.recorder.finish()
 
-    def sql(self, query: str) -> pd.DataFrame:
+    def sql(self, query: str, parameters: Mapping[str, str] | None = None) -> pd.DataFrame:
         """The result of a query over the tables and views.
+
+        Parameters
+        ----------
+        query : str
+        parameters : mapping of str to str, optional
+            The text each named parameter of the query stands for: ``:commodity`` is given as ``{"commodity": "WTI"}``.
 
         Raises
         ------
         InvalidInputError
-            If it is not a query.
+            If it is not a query, or a parameter of it is not given or is no text.
         """
-        return table.read(self._running, query)
+        return table.read(self._running, query, parameters)
 
     def leaderboard(
         self,
@@ -117,7 +151,7 @@ class Ledger:
             If the backtest does not reach that horizon, or `as_of` is no date.
         """
         metric = evidence.metric_at(horizon)
-        found = self._candidates(commodity, backtest_id, as_of)
+        found = self.candidates(commodity, backtest_id, as_of)
         evidence.check_reach(found, horizon)
         evidence.refresh(self._running, found)
         families = [one.family_id(metric) for one in found]
@@ -154,7 +188,7 @@ class Ledger:
         """
         from experiments.services.comparison import compare_models
 
-        found = self._candidates(commodity, backtest_id, as_of)
+        found = self.candidates(commodity, backtest_id, as_of)
         return [one for of in found for one in compare_models(self._running, of, models)]
 
     def recompute(
@@ -181,7 +215,7 @@ class Ledger:
         """
         from experiments.services.recompute import recompute
 
-        return recompute(self._running, self._candidates(commodity, None, None), model, horizon=horizon, metric=metric)
+        return recompute(self._running, self.candidates(commodity), model, horizon=horizon, metric=metric)
 
     def evolution(self, model_name: str, commodity: str | None = None) -> Evolution:
         """One model over its evaluations: whether its accuracy changed beyond luck, and what else changed.
@@ -316,10 +350,16 @@ class Ledger:
     def _select(self, name: str, **parameters: Any) -> pd.DataFrame:
         return table.select(self._running, name, **parameters)
 
-    def _candidates(
-        self, commodity: str, backtest_id: str | None, as_of: dt.date | str | None
+    def candidates(
+        self, commodity: str, backtest_id: str | None = None, as_of: dt.date | str | None = None
     ) -> list[evidence.Candidates]:
-        """The evaluations of one backtest known at a time, series by series: by default of that on the latest data."""
+        """The evaluations of one backtest known at a time, series by series: by default of that on the latest data.
+
+        Raises
+        ------
+        NotFoundError, InvalidInputError
+            As `leaderboard`.
+        """
         moment = evidence.as_of_time(as_of)
         known = self.backtests(commodity)
         if known.empty:
@@ -384,6 +424,7 @@ def connect(
         if not create and not tables.is_ledger(running):
             raise _no_ledger(f"{catalog}.{schema}")
         created = tables.open_tables(running)
+        repair(running)
     except BaseException:
         running.close()
         raise

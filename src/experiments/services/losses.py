@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from experiments.services.evidence import Candidates
     from experiments.storage.engine import Engine
 
 
@@ -49,11 +50,19 @@ def metrics_of(horizon: int) -> list[str]:
     return [metric for metric, step in METRICS.items() if step is None or step <= horizon]
 
 
-def read_windows(engine: Engine, commodity: str, horizon: int, experiment_ids: Sequence[str]) -> pd.DataFrame:
+def read_windows(engine: Engine, of: Candidates) -> pd.DataFrame:
     """The windows of evaluations, a row a step that a loss is taken at: `sql/statements/window_losses.sql`."""
     import pandas as pd
 
-    frame = select_among(engine, "window_losses", "experiment_id", experiment_ids, commodity=commodity, horizon=horizon)
+    frame = select_among(
+        engine,
+        "window_losses",
+        "experiment_id",
+        [*of.runs["experiment_id"]],
+        commodity=of.commodity,
+        horizon=of.horizon,
+        first_month=f"{of.runs['run_timestamp'].min():%Y-%m}",
+    )
     return frame.assign(cutoff=pd.to_datetime(frame["cutoff"]), ds=pd.to_datetime(frame["ds"]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from experiments.science.models import all_variants, lack_of, load_model_file, unusable_entry_points
+from experiments.services.decisions.active import read_pruned
 
 
 def load_model_files(paths: Iterable[str]) -> None:
@@ -33,7 +34,16 @@ def _called(function: Any) -> str:
 
 
 def describe() -> list[dict[str, Any]]:
-    """Every variant as a row: what it is, sees and is tagged, and the package it lacks, if any."""
+    """Every variant as a row: what it is, sees and is tagged, the package it lacks, if any, and where it is pruned.
+
+    Raises
+    ------
+    InvalidInputError
+        If the active registry cannot be read.
+    """
+    out_of_use: dict[tuple[str, str], list[str]] = {}
+    for entry in read_pruned():
+        out_of_use.setdefault((entry.model, entry.version), []).append(entry.commodity)
     return [
         {
             "name": one.name,
@@ -44,6 +54,7 @@ def describe() -> list[dict[str, Any]]:
             "covariates": list(one.covariates),
             **{tag: one.experiment_tags.get(tag) for tag in ("feature_set", "complexity", "production_candidate")},
             "lacks": lack_of(one, one.covariates),
+            "pruned_for": out_of_use.get((one.name, one.version), []),
         }
         for one in all_variants().values()
     ]

@@ -112,7 +112,7 @@ def capture(cluster: Mapping[str, str] | None = None) -> Provenance:
         git_dirty=dirty,
         python_version=snapshot["python_version"],
         hardware_config=snapshot["hardware_config"],
-        run_by=_user(),
+        run_by=user(),
         databricks_cluster_id=(cluster or {}).get("clusterId"),
         usd_per_core_hour=None if price is None else price / (os.cpu_count() or 1),
         environment=snapshot,
@@ -187,7 +187,8 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this: EXPERIMENTS_RUN_BY, else the account."""
     try:
         return os.environ.get("EXPERIMENTS_RUN_BY") or getpass.getuser()
     except (KeyError, OSError):  # no such user on this machine

@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,9 +71,36 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
         If a row has a column the table has not.
     """
     distinct = list({tuple(row[name] for name in key): row for row in reversed(rows)}.values())[::-1]
-    if not distinct:
+    return _insert(engine, table, distinct, key=key, pins=pins)
+
+
+def merge_together(
+    engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str] = ()
+) -> int:
+    """Insert rows that share one key all at once, or none of them where a row of that key is there already.
+
+    Parameters
+    ----------
+    engine, table, rows, key, pins
+        As in `merge_new`; every row has the same key.
+
+    Returns
+    -------
+    int
+        Rows inserted: all or 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If a row has a column the table has not.
+    """
+    return _insert(engine, table, rows, key=key, pins=pins)
+
+
+def _insert(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str]) -> int:
+    if not rows:
         return 0
-    arrow = arrow_table(table, distinct)
+    arrow = arrow_table(table, rows)
     given = [check_identifier("column", name) for name in arrow.column_names]
     folder = None if engine.location is None else engine.location / table
     with _source(engine, arrow) as source, _turn(folder):
@@ -81,7 +108,7 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
         sql = statement("statements", "merge_new_rows").format(
             table=check_identifier("table", table),
             source=source,
-            condition=" and ".join([f"t.{name} = s.{name}" for name in key] + _pinned(distinct, pins)),
+            condition=_matched(rows, key, pins),
             columns=", ".join(given),
             values=", ".join(f"s.{name}" for name in given),
         )
@@ -90,6 +117,52 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
     if folder is not None and due:
         compact(folder)
     return inserted
+
+
+def correct(
+    engine: Engine,
+    table: str,
+    column: str,
+    find: Callable[[], Sequence[Row]],
+    *,
+    key: Sequence[str],
+    pins: Sequence[str],
+) -> int:
+    """Set a column of rows to what it should be, until none is found that has another value.
+
+    Parameters
+    ----------
+    engine : Engine
+    table, column : str
+    find : callable
+        Returns the rows to correct: their key, the partitions and the column as it should be. It is asked again after
+        each correction, since what should be may have changed meanwhile.
+    key, pins
+        As in `merge_new`.
+
+    Returns
+    -------
+    int
+        Rows corrected.
+    """
+    corrected = 0
+    folder = None if engine.location is None else engine.location / table
+    while find():  # who finds nothing needs not be allowed to write
+        with _turn(folder):
+            rows = find()  # as it is now that others of this machine wait
+            if not rows:
+                break
+            given = [{name: row[name] for name in (*key, column)} for row in rows]
+            with _source(engine, arrow_table(table, given)) as source:
+                sql = statement("statements", "merge_column").format(
+                    table=check_identifier("table", table),
+                    source=source,
+                    condition=_matched(rows, key, pins),
+                    column=check_identifier("column", column),
+                )
+                commit(engine, sql)
+            corrected += len(rows)
+    return corrected
 
 
 def commit(engine: Engine, sql: str) -> int:
@@ -132,13 +205,13 @@ def select(engine: Engine, name: str, **parameters: Any) -> pd.DataFrame:
     return _frame(engine, statement("statements", name), **parameters)
 
 
-def read(engine: Engine, sql: str) -> pd.DataFrame:
-    """The result of a query a user typed; what is not a query is refused before it runs.
+def read(engine: Engine, sql: str, parameters: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The result of a query a user typed, its named parameters bound; what is not a query is refused before it runs.
 
     Raises
     ------
     InvalidInputError
-        If it is not one query, or the engine cannot make sense of it.
+        If it is not one query, a parameter is no text under an identifier, or the engine cannot make sense of it.
     """
     if not isinstance(sql, str):
         msg = f"the query is {sql!r}: give its text."
@@ -148,11 +221,12 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
     if not first:
         msg = "the query is empty: give one such as 'select * from leaderboard'."
         raise InvalidInputError(msg)
+    given = _checked_parameters(parameters)
     try:
         if first[0].lower() not in _DESCRIBING:
             # only a query parses inside parentheses, and asking for a schema runs nothing
-            engine.spark.sql(f"select * from (\n{text}\n) as q").schema  # noqa: B018, S608
-        found = engine.spark.sql(text)
+            engine.spark.sql(f"select * from (\n{text}\n) as q", args=given).schema  # noqa: B018, S608
+        found = engine.spark.sql(text, args=given)
         if twice := [name for name, count in Counter(found.columns).items() if count > 1]:
             msg = f"the query returns {twice[0]!r} twice: give each column a name of its own, with 'as'."
             raise InvalidInputError(msg)
@@ -162,6 +236,16 @@ def read(engine: Engine, sql: str) -> pd.DataFrame:
     except Exception as error:
         msg = f"the ledger answers queries only, and cannot run this one: {first_line(error)}"
         raise InvalidInputError(msg) from error
+
+
+def _checked_parameters(parameters: Mapping[str, str] | None) -> dict[str, Any] | None:
+    """Parameters as an engine takes them: text under identifiers; None for none."""
+    for name, value in (parameters or {}).items():
+        check_identifier("parameter", name)
+        if not isinstance(value, str):
+            msg = f"the parameter {name} is {value!r}: give a text, and cast it in the query."
+            raise InvalidInputError(msg)
+    return dict(parameters) if parameters else None
 
 
 def read_named(engine: Engine, name: str, version: int | None = None) -> tuple[pd.DataFrame, int | None]:
@@ -196,6 +280,13 @@ def _newest(engine: Engine, name: str) -> int | None:
         return int(engine.spark.sql(f"describe history {name} limit 1").collect()[0]["version"])
     except Exception:  # noqa: BLE001  what is wrong with the table itself is told by reading it
         return None
+
+
+def version_of(engine: Engine, table: str) -> int | None:
+    """The newest version of one of our tables; None where the engine cannot tell."""
+    if engine.location is not None:
+        return _version(engine.location / table)
+    return _newest(engine, check_identifier("table", table))
 
 
 def select_among(engine: Engine, name: str, key: str, values: Sequence[str], **parameters: Any) -> pd.DataFrame:
@@ -312,6 +403,11 @@ def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
         yield name
     finally:
         engine.spark.catalog.dropTempView(name)
+
+
+def _matched(rows: Sequence[Row], key: Sequence[str], pins: Sequence[str]) -> str:
+    """The condition on which a row of the table is one of the source."""
+    return " and ".join([f"t.{check_identifier('column', name)} = s.{name}" for name in key] + _pinned(rows, pins))
 
 
 def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:

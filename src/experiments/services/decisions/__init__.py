@@ -1,0 +1,1 @@
+"""Decisions: what is in production, what is pruned, and the recorded evidence each of them rests on."""
