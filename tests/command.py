@@ -21,3 +21,9 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+
+
+def refused(done: Done, words: str, code: int = 1) -> bool:
+    """Whether it ended with this code and exactly one line on standard error that has these words."""
+    one_line = done.err.startswith("error: ") and done.err.endswith("\n") and done.err.count("\n") == 1
+    return done.code == code and done.out == "" and one_line and words in done.err

@@ -5,7 +5,11 @@ with finished as (
     unique_id,
     model_name,
     model_version,
-    run_timestamp
+    run_timestamp,
+    row_number() over (
+      partition by unique_id, model_name, model_version, training_end_date
+      order by run_timestamp desc, experiment_id desc
+    ) as recency
   from model_runs
   where commodity = :commodity
     and backtest_id = :backtest_id
@@ -17,28 +21,18 @@ dated as (
     f.unique_id,
     f.model_name,
     f.model_version,
-    f.experiment_id,
     w.cutoff,
-    w.mae_path,
-    w.naive_mae_path,
-    row_number() over (
-      partition by f.unique_id, f.model_name, f.model_version, w.cutoff
-      order by f.run_timestamp desc, f.experiment_id desc
-    ) as recency
+    max_by(f.experiment_id, f.run_timestamp) as experiment_id,
+    max_by(w.mae_path, f.run_timestamp) as mae_path,
+    max_by(w.naive_mae_path, f.run_timestamp) as naive_mae_path
   from run_windows as w
   inner join finished as f
     on w.experiment_id = f.experiment_id
   where w.commodity = :commodity
     and w.mae_path is not null
+    and f.recency = 1
+  group by f.unique_id, f.model_name, f.model_version, w.cutoff
 )
-select
-  unique_id,
-  model_name,
-  model_version,
-  experiment_id,
-  cutoff,
-  mae_path,
-  naive_mae_path
+select *
 from dated
-where recency = 1
 order by unique_id, model_name, model_version, cutoff

@@ -283,7 +283,8 @@ class TestPrune:
         assert not ledger.audit()[0].problems
 
     def test_windows_of_every_evaluation_count(self, ledger: Ledger) -> None:
-        half, changes = N // 2, {"poor": {"run_timestamp": dt.datetime(2025, 1, 12, tzinfo=dt.UTC)}}
+        later = {"run_timestamp": dt.datetime(2025, 1, 12, tzinfo=dt.UTC), "training_end_date": dt.date(2025, 1, 6)}
+        half, changes = N // 2, {"poor": later}
         slightly = [1.25 * loss + RANDOM.normal() * 0.6 for loss in NAIVE]
         for part in (slice(0, half), slice(half, N)):
             first = dt.date(2020, 1, 1) + dt.timedelta(days=28 * (part.start or 0))

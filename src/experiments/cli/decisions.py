@@ -15,7 +15,7 @@ from experiments.cli.options import commodity_option, json_option, ledger_option
 from experiments.definitions import counted, series_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from experiments.services.decisions.audit import Audited
     from experiments.services.decisions.chain import Decision
@@ -264,7 +264,7 @@ def _of(count: int, total: int | None) -> str:
     return (str(count) if count else "none") + ("" if total is None else f" of {counted(total, 'model')}")
 
 
-def _print_table(rows: Sequence[dict[str, Any]], columns: render.Columns) -> None:
+def _print_table(rows: Sequence[Mapping[Any, Any]], columns: render.Columns) -> None:
     import pandas as pd
 
     if rows:

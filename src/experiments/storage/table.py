@@ -147,11 +147,11 @@ def correct(
     """
     corrected = 0
     folder = None if engine.location is None else engine.location / table
-    while find():  # who finds nothing needs not be allowed to write
+    while True:
         with _turn(folder):
-            rows = find()  # as it is now that others of this machine wait
+            rows = find()
             if not rows:
-                break
+                return corrected
             given = [{name: row[name] for name in (*key, column)} for row in rows]
             with _source(engine, arrow_table(table, given)) as source:
                 sql = statement("statements", "merge_column").format(
@@ -162,7 +162,6 @@ def correct(
                 )
                 commit(engine, sql)
             corrected += len(rows)
-    return corrected
 
 
 def commit(engine: Engine, sql: str) -> int:

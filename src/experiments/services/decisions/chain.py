@@ -153,17 +153,26 @@ def append(engine: Engine, commodity: str, after: Decision | None, rows: Sequenc
 
 def project(engine: Engine) -> int:
     """Make `is_production` what the decisions say; returns how many evaluations it was otherwise of."""
+    return correct(
+        engine,
+        "model_runs",
+        "is_production",
+        lambda: _otherwise(engine),
+        key=("experiment_id",),
+        pins=("commodity", "run_month"),
+    )
 
-    def find() -> list[dict[str, Any]]:
-        found = select(engine, "production_corrections")
-        return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
 
-    return correct(engine, "model_runs", "is_production", find, key=("experiment_id",), pins=("commodity", "run_month"))
+def _otherwise(engine: Engine) -> list[dict[str, Any]]:
+    """The evaluations whose `is_production` is not what the decisions say."""
+    found = select(engine, "production_corrections")
+    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
 
 
 def repair(engine: Engine) -> None:
     """Put `is_production` right where a process died before it had, or somebody changed it; as far as one may write."""
     if engine.location is not None and (version_of(engine, "decisions") or 0) < 1:
         return  # made and never written to: looking at the log alone tells
-    with suppress(Exception):  # whatever the engine says who may only read
-        project(engine)
+    if _otherwise(engine):
+        with suppress(Exception):  # whatever the engine says to who may only read
+            project(engine)

@@ -313,14 +313,19 @@ class Decisions:
         return gather.promotion(self._engine, of, model, state.champions.get(of.unique_id), read_policy())
 
     def _pruning_grounds(self, commodity: str, rule: str) -> dict[Variant, Grounds]:
-        if rule == SPECIFIED:
-            self._ledger.pruning_candidates(commodity)  # which says that a commodity is not known
-            return gather.specified(self._engine, commodity, read_policy())
-        if rule != INFERIOR:
+        if rule not in PRUNING_RULES:
             raise unknown("rule", rule, PRUNING_RULES)
-        if self._ledger.backtests(commodity).empty:  # all its figures were reported: there is nothing to test
-            return {}
-        return gather.inferior(self._engine, self._ledger.candidates(commodity), read_policy())
+        if rule == SPECIFIED:
+            if not (found := gather.specified(self._engine, commodity, read_policy())):
+                self._ledger.pruning_candidates(commodity)  # which says so where the commodity is not known
+            return found
+        try:
+            candidates = self._ledger.candidates(commodity)
+        except NotFoundError:
+            if commodity not in self._ledger.commodities():
+                raise
+            return {}  # all its figures were reported: there is nothing to test
+        return gather.inferior(self._engine, candidates, read_policy())
 
     def _row(self, kind: str, variant: Variant, grounds: Grounds, *, reason: str | None) -> dict[str, Any]:
         versions = {table: version_of(self._engine, table) for table in _READ}
