@@ -1,20 +1,25 @@
--- The loss over all steps in every window that the variants of a backtest were ever evaluated on, of each window the latest evaluation's.
+-- The loss over all steps in every window that the variants of a backtest were evaluated on by a time (NULL: ever), of each window the latest evaluation's.
 with finished as (
   select
-    experiment_id,
-    unique_id,
-    model_name,
-    model_version,
-    run_timestamp,
+    r.experiment_id,
+    r.unique_id,
+    r.model_name,
+    r.model_version,
+    r.run_timestamp,
     row_number() over (
-      partition by unique_id, model_name, model_version, training_end_date
-      order by run_timestamp desc, experiment_id desc
+      partition by r.unique_id, r.model_name, r.model_version, r.training_end_date
+      order by r.run_timestamp desc, r.experiment_id desc
     ) as recency
-  from model_runs
-  where commodity = :commodity
-    and backtest_id = :backtest_id
-    and metrics_source = 'computed'
-    and status <> 'incomplete'
+  from model_runs as r
+  left join experiments as e
+    on r.experiment_id = e.experiment_id
+    and e.experiment_type = 'backtest'
+    and cast(:as_of as timestamp) is not null
+  where r.commodity = :commodity
+    and r.backtest_id = :backtest_id
+    and r.metrics_source = 'computed'
+    and r.status <> 'incomplete'
+    and (cast(:as_of as timestamp) is null or coalesce(e.ended_at, r.run_timestamp) <= cast(:as_of as timestamp))
 ),
 dated as (
   select

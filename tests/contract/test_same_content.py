@@ -75,10 +75,10 @@ def figures(ledger: Ledger) -> pd.DataFrame:
     return select(engine_of(ledger), "figures_of", **given)
 
 
-def of_backtest(name: str) -> Callable[[Ledger], pd.DataFrame]:
+def of_backtest(name: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame]:
     def ask(ledger: Ledger) -> pd.DataFrame:
         run = an_evaluation(ledger)
-        return select(engine_of(ledger), name, commodity="Cocoa", backtest_id=run["backtest_id"])
+        return select(engine_of(ledger), name, commodity="Cocoa", backtest_id=run["backtest_id"], **parameters)
 
     return ask
 
@@ -106,7 +106,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "known_models": asked("known_models", commodity="Coffee"),
     "known_runs": asked("known_runs", commodity="Cocoa", as_of=None),
     "leaderboard_of": among("leaderboard_of", "families", "family_id"),
-    "loss_history": of_backtest("loss_history"),
+    "loss_history": of_backtest("loss_history", as_of="2999-12-31T00:00:00+00:00"),
     "overlap_of": of_backtest("overlap_of"),
     "production_corrections": asked("production_corrections"),
     "pruning_of": asked("pruning_of", commodity="Coffee"),

@@ -284,16 +284,20 @@ class TestPrune:
 
     def test_windows_of_every_evaluation_count(self, ledger: Ledger) -> None:
         later = {"run_timestamp": dt.datetime(2025, 1, 12, tzinfo=dt.UTC), "training_end_date": dt.date(2025, 1, 6)}
-        half, changes = N // 2, {"poor": later}
+        half, changes = N // 2, dict[str, dict[str, Any]]()
         slightly = [1.25 * loss + RANDOM.normal() * 0.6 for loss in NAIVE]
         for part in (slice(0, half), slice(half, N)):
             first = dt.date(2020, 1, 1) + dt.timedelta(days=28 * (part.start or 0))
             put_losses(ledger, "Coffee", {"poor": slightly[part]}, naive=NAIVE[part], first=first, changes=changes)
-            changes = {}
-        (grounds,) = ledger.decisions._pruning_grounds("Coffee", "inferior").values()
+            changes = {"poor": later}
+        (grounds,) = ledger.decisions._pruning_grounds("Coffee", "inferior", None).values()
         series = grounds.evidence["series"]["Coffee"]
         assert series["losses"] == pytest.approx(slightly)
         assert len(series["evaluations"]) == 2
+        (then,) = ledger.decisions.judged("Coffee", as_of="2025-01-11")
+        assert len(then.grounds.evidence["series"]["Coffee"]["losses"]) == N // 2
+        with pytest.raises(NotFoundError, match="no evaluation of Coffee was finished by 2025-01-10"):
+            ledger.decisions.judged("Coffee", as_of="2025-01-10")
 
     def test_in_several_series_only_what_is_worse_in_all(self, ledger: Ledger) -> None:
         for series, losses in (("May", LOSSES), ("July", LOSSES | {"poor": LOSSES["good"]})):

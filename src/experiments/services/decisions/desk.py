@@ -24,10 +24,12 @@ from experiments.services.decisions.chain import (
 )
 from experiments.services.decisions.policy import read_policy
 from experiments.services.decisions.rules import INFERIOR, SPECIFIED, Grounds, as_json
+from experiments.services.evidence import as_of_time
 from experiments.services.provenance import user
 from experiments.storage.table import version_of
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from experiments.services.decisions.gather import Evaluated, Variant
@@ -63,9 +65,9 @@ class Decisions:
         self._ledger = ledger
         self._engine = engine
 
-    def state(self, commodity: str) -> State:
-        """What the decisions on a commodity come to."""
-        return state_of(read_decisions(self._engine, check_commodity(commodity)))
+    def state(self, commodity: str, *, as_of: dt.date | str | None = None) -> State:
+        """What the decisions on a commodity, taken by a time, come to."""
+        return state_of(read_decisions(self._engine, check_commodity(commodity), as_of=as_of_time(as_of)))
 
     def evidence_for(self, model: str, commodity: str, *, unique_id: str | None = None) -> Evaluated:
         """What a promotion would rest on now.
@@ -175,7 +177,7 @@ class Decisions:
         row = _again(ROLLBACK, before, undoes=undone, reason=why)
         return self._decide(commodity, state, [row])[0]
 
-    def judged(self, commodity: str, *, rule: str = INFERIOR) -> list[Candidate]:
+    def judged(self, commodity: str, *, rule: str = INFERIOR, as_of: dt.date | str | None = None) -> list[Candidate]:
         """The models of the active registry held against a rule for pruning.
 
         Parameters
@@ -184,13 +186,15 @@ class Decisions:
         rule : str
             "inferior": tested to be worse than naive beyond the margin, at whatever look; of all models of the latest
             backtest. "specified": the query; of the models it lists.
+        as_of : date or str, optional
+            By what was known then; the query is of now.
 
         Raises
         ------
         NotFoundError
-            If the commodity is not in the ledger, or there is no such rule.
+            If the commodity is not in the ledger, or was not then, or there is no such rule.
         """
-        state = self.state(commodity)
+        state = self.state(commodity, as_of=as_of)
         return [
             Candidate(
                 commodity=commodity,
@@ -199,7 +203,7 @@ class Decisions:
                 grounds=found,
                 kept=_kept(variant, state),
             )
-            for variant, found in self._pruning_grounds(commodity, rule).items()
+            for variant, found in self._pruning_grounds(commodity, rule, as_of).items()
             if variant not in state.pruned
         ]
 
@@ -312,7 +316,7 @@ class Decisions:
             raise unknown(what, model, of.labels.values())
         return gather.promotion(self._engine, of, model, state.champions.get(of.unique_id), read_policy())
 
-    def _pruning_grounds(self, commodity: str, rule: str) -> dict[Variant, Grounds]:
+    def _pruning_grounds(self, commodity: str, rule: str, as_of: dt.date | str | None) -> dict[Variant, Grounds]:
         if rule not in PRUNING_RULES:
             raise unknown("rule", rule, PRUNING_RULES)
         if rule == SPECIFIED:
@@ -320,12 +324,12 @@ class Decisions:
                 self._ledger.pruning_candidates(commodity)  # which says so where the commodity is not known
             return found
         try:
-            candidates = self._ledger.candidates(commodity)
+            candidates = self._ledger.candidates(commodity, as_of=as_of)
         except NotFoundError:
-            if commodity not in self._ledger.commodities():
+            if as_of is not None or commodity not in self._ledger.commodities():
                 raise
             return {}  # all its figures were reported: there is nothing to test
-        return gather.inferior(self._engine, candidates, read_policy())
+        return gather.inferior(self._engine, candidates, read_policy(), as_of_time(as_of))
 
     def _row(self, kind: str, variant: Variant, grounds: Grounds, *, reason: str | None) -> dict[str, Any]:
         versions = {table: version_of(self._engine, table) for table in _READ}

@@ -13,6 +13,7 @@ from experiments.services.losses import read_windows
 from experiments.storage.table import select
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     import pandas as pd
@@ -97,12 +98,14 @@ def promotion(engine: Engine, of: Candidates, label: str, champion: Decision | N
     )
 
 
-def inferior(engine: Engine, found: Sequence[Candidates], policy: Policy) -> dict[Variant, Grounds]:
-    """For each model of a backtest its losses, and naive's, in every window it was ever evaluated on."""
+def inferior(
+    engine: Engine, found: Sequence[Candidates], policy: Policy, as_of: dt.datetime | None = None
+) -> dict[Variant, Grounds]:
+    """For each model of a backtest its losses, and naive's, in every window it was evaluated on by a time."""
     first = found[0]
     evidence.refresh(engine, found)
     where = {"commodity": first.commodity, "backtest_id": first.backtest_id}
-    history = select(engine, "loss_history", **where)
+    history = select(engine, "loss_history", **where, as_of=None if as_of is None else as_of.isoformat())
     history = history[history["model_name"] != BASELINE]
     by_variant = history.groupby(["model_name", "model_version"], sort=True)
     overlap = int(select(engine, "overlap_of", **where)["overlap"].iloc[0])
