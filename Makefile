@@ -37,7 +37,7 @@ wheel: $(VENV)/.dev
 
 constraints: ## Resolve constraints.txt anew from pyproject.toml, in a fresh environment
 	$(PYTHON) -m venv --clear build/resolve
-	build/resolve/bin/python -m pip install --quiet --disable-pip-version-check '.[local,models,plots,dev,bench]'
+	build/resolve/bin/python -m pip install --quiet --disable-pip-version-check '.[local,models,plots,reports,dev,bench]'
 	grep '^#' constraints.txt > build/constraints.txt
 	build/resolve/bin/python -m pip freeze --exclude experiment-ledger | tr A-Z_ a-z- | LC_ALL=C sort >> build/constraints.txt
 	mv build/constraints.txt constraints.txt
@@ -56,11 +56,11 @@ $(VENV)/.created:
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing the package, the embedded engine and the models (once, about 3 minutes) ..."
-	@$(INSTALL) '.[local,models,plots]'
+	@$(INSTALL) '.[local,models,plots,reports]'
 	@touch $@
 
 # What the tests need includes what the demo needs.
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing the package, the embedded engine, the models and the test tools (once, about 3 minutes) ..."
-	@$(INSTALL) '.[local,models,plots,dev]'
+	@$(INSTALL) '.[local,models,plots,reports,dev]'
 	@touch $(VENV)/.demo $@

@@ -112,7 +112,7 @@ def fill(ledger: Ledger, runs: int) -> None:
             columns = known | given
             chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
             made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
-            ledger._running.spark.sql(made.format(**bounds, minutes=view.MINUTES / times, times=times)).toArrow()
+            ledger.engine.spark.sql(made.format(**bounds, minutes=view.MINUTES / times, times=times)).toArrow()
 
 
 def ask(ledger: Ledger, rounds: int) -> dict[str, list[float]]:

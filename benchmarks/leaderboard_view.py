@@ -157,7 +157,7 @@ def _fill(folder: str, runs: int) -> None:
     from experiments.storage import sql_files
 
     with connect(folder) as ledger:
-        sql = ledger._running.spark.sql
+        sql = ledger.engine.spark.sql
         times = -(-runs // (MODELS * len(COMMODITIES)))
         for commit in range(COMMITS):
             bounds = {"first": commit * times // COMMITS, "last": (commit + 1) * times // COMMITS}

@@ -7,7 +7,6 @@ weekly job does. Beside it `experiments best` on the same store, which is what a
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -132,8 +131,7 @@ def _fill(folder: str, runs: int) -> None:
             chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
             made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
             bounds = {"first": 0 if of == "all" else times - 1, "last": times}
-            ledger._running.spark.sql(made.format(**bounds, minutes=MINUTES / times)).toArrow()
-    print(json.dumps({"runs": runs}))
+            ledger.engine.spark.sql(made.format(**bounds, minutes=MINUTES / times)).toArrow()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.science.models import registration
+from experiments.services import backtest as backtesting
 from experiments.services import ledger as ledgers
 from experiments.services.backtest import BacktestResult, backtest
 from experiments.services.ledger import Ledger, connect
@@ -44,6 +45,16 @@ def _no_ledger_leaks(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for opened in [one for one in ledgers._open_ledgers if one not in before]:
         opened.recorder._open.clear()
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit in the process of the test: quicker, and measured.
+
+    The ledgers `filled` and `twins` are made by workers; a test of workers has a fixture of this name that does
+    nothing, or asks for some.
+    """
+    monkeypatch.setattr(backtesting, "cores", lambda: 0)
 
 
 @pytest.fixture(autouse=True)

@@ -76,6 +76,7 @@ def test_a_reversion_to_the_mean_is_found_and_its_model_wins(ledger: Ledger) -> 
         horizon=14,
         n_windows=30,
         train_size=200,
+        workers=2,
         ledger=ledger,
         progress=False,
     )

@@ -9,13 +9,11 @@ import pytest
 
 from command import Done, Run
 from experiments.cli import main as command_line
-from experiments.services import backtest
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process, as its entry point does; the fits too, for workers have tests of their own."""
-    monkeypatch.setattr(backtest, "cores", lambda: 0)
+    """Run the command in this process, as its entry point does."""
 
     def call(*arguments: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])

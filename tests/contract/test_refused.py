@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
-WAYS = [("spark", "spark"), ("sail", "spark"), ("spark", "sail")]
-"""Who made the table, and who writes to it; what Sail made and writes is tests/storage/test_constraints.py."""
-
 
 def alone(table: str) -> str:
     """A required column that no other constraint mentions."""
@@ -36,17 +33,6 @@ CASES = {key: changes[0] for key, changes in VIOLATIONS.items()} | {
 """One change to a valid row for each constraint."""
 
 
-@pytest.fixture(params=WAYS, ids=["-".join(way) for way in WAYS])
-def ledger(request: pytest.FixtureRequest, twins: Twins) -> Ledger:
-    return twins[request.param]
-
-
-def ways_to_write(ledger: Ledger, constraint: str) -> tuple[Any, ...]:
-    """All; by Spark into Sail's tables all with one constraint of each table, and the others as the program writes."""
-    is_sails = (engine_of(ledger).name, ledger.schema) == ("spark", SCHEMAS["sail"])
-    return (merge,) if is_sails and constraint != "required_present" else (insert, update, merge)
-
-
 def refuses(ledger: Ledger, write: Any, table: str, constraint: str, change: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=REFUSED) as caught:
         write(engine_of(ledger), table, change if write is update else fresh_row(table, change))
@@ -54,28 +40,45 @@ def refuses(ledger: Ledger, write: Any, table: str, constraint: str, change: dic
 
 
 @pytest.mark.parametrize(("table", "constraint"), CASES)
-def test_a_violation_is_refused_on_every_way_to_write(ledger: Ledger, table: str, constraint: str) -> None:
+def test_what_sail_writes_into_sparks_tables_is_refused(twins: Twins, table: str, constraint: str) -> None:
+    """What Sail made and writes is tests/storage/test_constraints.py."""
+    ledger = twins["spark", "sail"]
     before = versions(ledger)
-    for write in ways_to_write(ledger, constraint):
+    for write in (insert, update, merge):
         refuses(ledger, write, table, constraint, CASES[table, constraint])
     assert versions(ledger) == before
 
 
 @pytest.mark.parametrize("table", ROWS)
-def test_every_required_column_refuses_null(twins: Twins, table: str) -> None:
-    """By whichever constraint mentions it; that the tables have them, and that they refuse, is tested beside this."""
-    engine = engine_of(twins["spark", "spark"])
-    changes: list[dict[str, Any]] = [{name: None} for one, name in REQUIRED if one == table]
-    rows = arrow_table(table, [fresh_row(table, change) for change in [{}, *changes]])
-    keeps = " and ".join(f"({check})" for check in sql_files.checks(table).values())
-    with _source(engine, rows) as source:
-        kept = engine.spark.sql(f"select * from {source} where {keeps}").toArrow()  # noqa: S608  this program's own
-    assert kept.num_rows == 1
-    assert not [name for one, name in REQUIRED if one == table and kept[name].null_count]  # the one unbroken
+@pytest.mark.parametrize("maker", SCHEMAS)
+def test_what_spark_writes_is_refused(twins: Twins, maker: str, table: str) -> None:
+    """One constraint of each table; into Sail's tables as the program writes, and into one table all ways."""
+    ledger = twins[maker, "spark"]
+    before = versions(ledger)
+    for write in (insert, update, merge) if maker == "spark" or table == "model_runs" else (merge,):
+        refuses(ledger, write, table, "required_present", CASES[table, "required_present"])
+    assert versions(ledger) == before
 
 
 @pytest.mark.parametrize("table", ROWS)
-@pytest.mark.parametrize("maker", ["sail", "spark"])
+def test_spark_finds_every_violation_and_no_other(twins: Twins, table: str) -> None:
+    """Of each constraint; that the tables have it, and that what is found is refused, is tested beside this."""
+    engine, checks = engine_of(twins["spark", "spark"]), sql_files.checks(table)
+    broken = [(name, change) for (one, name), changes in VIOLATIONS.items() if one == table for change in changes]
+    broken += [("", {name: None}) for one, name in REQUIRED if one == table]  # by whichever constraint mentions it
+    allowed = [{}, *ALLOWED[table]]
+    rows = arrow_table(table, [fresh_row(table, change) for change in [*allowed, *(change for _, change in broken)]])
+    named = ", ".join(f"({check}) is not true as {name}" for name, check in checks.items())
+    with _source(engine, rows) as source:
+        answers = engine.spark.sql(f"select {named} from {source}").toArrow().to_pylist()  # noqa: S608  this program's own
+    violated = [{name for name, answer in row.items() if answer} for row in answers]
+    assert violated[: len(allowed)] == [set()] * len(allowed)
+    for (constraint, change), found in zip(broken, violated[len(allowed) :], strict=True):
+        assert constraint in found if constraint else found, change
+
+
+@pytest.mark.parametrize("table", ROWS)
+@pytest.mark.parametrize("maker", SCHEMAS)
 def test_the_files_hold_every_constraint_word_for_word(twins: Twins, maker: str, table: str) -> None:
     made = twins[maker, maker]
     log = sorted((made.path / made.schema / table / "_delta_log").glob("*.json"))
@@ -85,8 +88,10 @@ def test_the_files_hold_every_constraint_word_for_word(twins: Twins, maker: str,
     assert found == sql_files.checks(table)
 
 
-def test_what_is_allowed_is_taken(ledger: Ledger) -> None:
+@pytest.mark.parametrize(("maker", "writer"), [("spark", "spark"), ("sail", "spark"), ("spark", "sail")])
+def test_what_is_allowed_is_taken(twins: Twins, maker: str, writer: str) -> None:
     """And taken out again: the ledgers stay as they were filled."""
+    ledger = twins[maker, writer]
     rows = [
         fresh_row("model_runs", {"evaluation_key": str(n)} | change) for n, change in enumerate(ALLOWED["model_runs"])
     ]

@@ -28,9 +28,12 @@ from threading import Thread
 
 from pyspark.sql import SparkSession
 
+from contract.conftest import QUICK
 from experiments.services.ledger import connect
-from made import counts, put, run_row
+from experiments.storage import spark
+from made import put, run_row, rows_of
 
+spark._LOCAL |= QUICK
 first = connect(sys.argv[1], engine="spark")
 second = []
 thread = Thread(target=lambda: second.append(connect(sys.argv[1], engine="spark")))
@@ -39,7 +42,7 @@ thread.join()
 first.close()
 first.close()
 put(second[0], "model_runs", run_row())
-assert counts(second[0])["model_runs"] == 1
+assert len(rows_of(second[0], "model_runs")) == 1
 second[0].close()
 assert SparkSession.getActiveSession() is None
 """

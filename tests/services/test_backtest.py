@@ -46,13 +46,6 @@ def run(ledger: Ledger, data: pd.DataFrame, models: Any = CHEAP, **settings: Any
     return backtest(data, models=models, ledger=ledger, progress=False, **arguments)
 
 
-@pytest.fixture(autouse=True)
-def _one_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fit in this process: quicker, and measured. The ledger `filled`, interruptions and acceptance use workers."""
-    if request.cls is not TestInterrupted:
-        monkeypatch.setattr(backtesting, "cores", lambda: 0)
-
-
 def written(ledger: Ledger) -> dict[str, int]:
     """Rows of each table but that of the schema, which every ledger has."""
     return {table: n for table, n in counts(ledger).items() if table != "schema_version"}
@@ -525,6 +518,10 @@ class TestAsOf:
 
 
 class TestInterrupted:
+    @pytest.fixture
+    def _one_process(self) -> None:
+        """Workers, as many as there are cores."""
+
     def test_what_was_fitted_is_kept_and_a_second_run_fits_the_rest(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -606,7 +603,7 @@ class TestInterrupted:
     def test_nor_recorded_before_its_time(self, ledger: Ledger) -> None:
         results = list(windows(3))
         ledger.log_experiment("mine", results[0], CONFIG | {"n_windows": 3})
-        run(ledger, prices(150), models=["naive"])
+        run(ledger, prices(150), models=["naive"], workers=0)
         assert {row["model_name"] for row in rows_of(ledger, "model_runs")} == {"naive"}
         for one in results[1:]:
             ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3})

@@ -85,7 +85,7 @@ def evaluate(
 
 
 def ask(ledger: Ledger, commodity: str | None = None, model: str = "mine") -> Evolution:
-    return evolving.evolution(ledger._running, model, commodity)
+    return evolving.evolution(ledger.engine, model, commodity)
 
 
 def changes(ledger: Ledger, commodity: str) -> list[Change]:

@@ -148,7 +148,7 @@ for name in sys.argv[1:]:
     ledger = connect(name)
     ledger.log_experiment("mine", next(windows(1)), CONFIG)
 """
-        paths = [str(tmp_path / name) for name in "abc"]
+        paths = [str(tmp_path / name) for name in "ab"]
         done = python(code, *paths, cwd=tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         for path in paths:

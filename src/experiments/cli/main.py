@@ -15,11 +15,13 @@ from experiments.cli.backtests import backtest_source, demo, told
 from experiments.cli.boards import print_leaderboard, print_others
 from experiments.cli.check_model import check_model
 from experiments.cli.comparisons import compare
+from experiments.cli.decisions import audit, promote, prune, restore, rollback
 from experiments.cli.evaluate import evaluate
 from experiments.cli.evolution import evolution
 from experiments.cli.jobs import job
 from experiments.cli.models import models
-from experiments.cli.options import commodity_option, json_option, ledger_options, plot_option
+from experiments.cli.options import commodity_option, json_option, ledger_options, param_option, plot_option
+from experiments.cli.report import report
 from experiments.errors import ExperimentsError
 
 if TYPE_CHECKING:
@@ -78,7 +80,10 @@ def cli() -> None:
     """
 
 
-for command in (demo, backtest_source, backfill, models, check_model, compare, evaluate, evolution, job):
+for command in (
+    *(demo, backtest_source, backfill, models, check_model, compare, evaluate, evolution, job),
+    *(promote, rollback, prune, restore, audit, report),
+):
     cli.add_command(command)
 
 
@@ -192,40 +197,21 @@ def history(commodity: str | None, path: str, engine: str | None, as_json: bool)
     _answer(frame, render.HISTORY, choices, as_json=as_json)
 
 
-@cli.command()
-@commodity_option
-@ledger_options
-@json_option
-def prune(commodity: str | None, path: str, engine: str | None, as_json: bool) -> None:
-    """List models that failed to beat naive in at least three evaluations.
-
-    Failing to beat naive is not yet being worse: look at the leaderboard before you remove one.
-
-    \b
-    Example:
-      experiments prune --commodity WTI --json
-    """
-    with open_ledger(path, engine) as ledger:
-        frame = ledger.pruning_candidates(commodity)
-        choices = choices_of(ledger, commodity)
-    if frame.empty and not as_json:
-        click.echo("No candidates yet: a model is one once three of its evaluations did not beat naive.")
-    _answer(frame, render.CANDIDATES, choices, as_json=as_json)
-
-
 @cli.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: "-- ..."
 @click.argument("query")
+@param_option
 @ledger_options
 @json_option
-def sql(query: str, path: str, engine: str | None, as_json: bool) -> None:
+def sql(query: str, parameters: dict[str, str], path: str, engine: str | None, as_json: bool) -> None:
     """Run a query over the tables and views; nothing but queries is run.
 
     \b
     Example:
       experiments sql "select model_name, mae_14day from commodity.experiments.model_runs"
+      experiments sql "select * from leaderboard where commodity = :c" --param c=WTI
     """
     with open_ledger(path, engine) as ledger:
-        frame = ledger.sql(query)
+        frame = ledger.sql(query, parameters)
     if as_json:
         render.as_json(frame)
     else:

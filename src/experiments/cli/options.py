@@ -64,6 +64,28 @@ def plot_option(of: str) -> Callable[[Command], Command]:
     return click.option("--plot", metavar="FILE", help=f"Draw {of}: a .png, .svg or .pdf file.")
 
 
+def param_option(command: Command) -> Command:
+    """Texts for the named parameters of a query."""
+    return click.option(
+        "--param",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parameters,
+        help="The text that :NAME in the query stands for. Again for more.",
+    )(command)
+
+
+def _parameters(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+    """The parameters given, by name."""
+    named = [text.partition("=") for text in given]
+    for text, (name, equals, _) in zip(given, named, strict=True):
+        if not equals or not name:
+            msg = f"{text!r} is no parameter: give NAME=VALUE."
+            raise click.BadParameter(msg)
+    return {name: value for name, _, value in named}
+
+
 def split_names(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[str]:
     """The names in an option that takes several, with commas between them or given again."""
     names = [name.strip() for text in given for name in text.split(",") if name.strip()]

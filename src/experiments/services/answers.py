@@ -61,7 +61,7 @@ def choices(
     if ledger.backtests(commodity).empty:
         return [_reported(ledger, commodity)]
     boards = ledger.leaderboard(commodity, backtest_id, horizon=horizon, as_of=as_of).groupby("unique_id", sort=True)
-    return [_tested(board.reset_index(drop=True), commodity, str(unique_id)) for unique_id, board in boards]
+    return [chosen(board.reset_index(drop=True), commodity, str(unique_id)) for unique_id, board in boards]
 
 
 def choose(ledger: Ledger, commodity: str, unique_id: str | None = None) -> Choice:
@@ -93,7 +93,8 @@ def choose(ledger: Ledger, commodity: str, unique_id: str | None = None) -> Choi
     return found[unique_id or next(iter(found))]
 
 
-def _tested(board: pd.DataFrame, commodity: str, unique_id: str) -> Choice:
+def chosen(board: pd.DataFrame, commodity: str, unique_id: str) -> Choice:
+    """The choice that a leaderboard leaves: the first model that is better than naive, else naive."""
     subject = series_name(commodity, unique_id)
     winners = board[board["verdict"] == BETTER]
     return Choice(

@@ -64,7 +64,7 @@ class Ledger:
         EngineError
             If the ledger is closed.
         """
-        _ = self._running
+        _ = self.engine
         return self._recorder
 
     @property
@@ -78,7 +78,7 @@ class Ledger:
         """
         from experiments.services.decisions.desk import Decisions
 
-        return Decisions(self, self._running)
+        return Decisions(self, self.engine)
 
     def audit(self, *, as_of: dt.date | str | None = None) -> list[Audited]:
         """Every decision taken by a time, each replayed from the evidence recorded with it.
@@ -90,7 +90,7 @@ class Ledger:
         """
         from experiments.services.decisions.audit import audit
 
-        return audit(self._running, as_of=as_of)
+        return audit(self.engine, as_of=as_of)
 
     def log_experiment(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         """Log one evaluation window, or bare figures; see `experiments.log_experiment`."""
@@ -118,7 +118,7 @@ class Ledger:
         InvalidInputError
             If it is not a query, or a parameter of it is not given or is no text.
         """
-        return table.read(self._running, query, parameters)
+        return table.read(self.engine, query, parameters)
 
     def leaderboard(
         self,
@@ -153,9 +153,9 @@ class Ledger:
         metric = evidence.metric_at(horizon)
         found = self.candidates(commodity, backtest_id, as_of)
         evidence.check_reach(found, horizon)
-        evidence.refresh(self._running, found)
+        evidence.refresh(self.engine, found)
         families = [one.family_id(metric) for one in found]
-        return table.select_among(self._running, "leaderboard_of", "family_id", families, commodity=commodity)
+        return table.select_among(self.engine, "leaderboard_of", "family_id", families, commodity=commodity)
 
     def compare(
         self,
@@ -189,7 +189,7 @@ class Ledger:
         from experiments.services.comparison import compare_models
 
         found = self.candidates(commodity, backtest_id, as_of)
-        return [one for of in found for one in compare_models(self._running, of, models)]
+        return [one for of in found for one in compare_models(self.engine, of, models)]
 
     def recompute(
         self, commodity: str, model: str | None = None, *, horizon: int | None = None, metric: str = "mae_path"
@@ -215,7 +215,7 @@ class Ledger:
         """
         from experiments.services.recompute import recompute
 
-        return recompute(self._running, self.candidates(commodity), model, horizon=horizon, metric=metric)
+        return recompute(self.engine, self.candidates(commodity), model, horizon=horizon, metric=metric)
 
     def evolution(self, model_name: str, commodity: str | None = None) -> Evolution:
         """One model over its evaluations: whether its accuracy changed beyond luck, and what else changed.
@@ -227,7 +227,7 @@ class Ledger:
         """
         from experiments.services.evolution import evolution
 
-        return evolution(self._running, model_name, commodity)
+        return evolution(self.engine, model_name, commodity)
 
     def refresh(self, commodity: str | None = None) -> int:
         """Bring the evidence up to date, of one commodity or of all; returns how many families were compared.
@@ -242,7 +242,7 @@ class Ledger:
         if commodity is not None:
             self.backtests(commodity)
         names = self.commodities() if commodity is None else [commodity]
-        return sum(evidence.refresh(self._running, evidence.candidates(self._running, name)) for name in names)
+        return sum(evidence.refresh(self.engine, evidence.candidates(self.engine, name)) for name in names)
 
     def backtests(self, commodity: str) -> pd.DataFrame:
         """The backtests of a commodity, the one on the latest data first.
@@ -309,7 +309,7 @@ class Ledger:
         NotFoundError
             If there is no such table, or no such version of it.
         """
-        return table.read_named(self._running, name, version)
+        return table.read_named(self.engine, name, version)
 
     def commodities(self) -> list[str]:
         """The commodities in the ledger."""
@@ -341,14 +341,21 @@ class Ledger:
         self.close()
 
     @property
-    def _running(self) -> engines.Engine:
+    def engine(self) -> engines.Engine:
+        """What reads and writes the tables, for the other services.
+
+        Raises
+        ------
+        EngineError
+            If the ledger is closed.
+        """
         if self._engine is None:
             msg = "this ledger is closed: connect again."
             raise EngineError(msg)
         return self._engine
 
     def _select(self, name: str, **parameters: Any) -> pd.DataFrame:
-        return table.select(self._running, name, **parameters)
+        return table.select(self.engine, name, **parameters)
 
     def candidates(
         self, commodity: str, backtest_id: str | None = None, as_of: dt.date | str | None = None
@@ -367,7 +374,7 @@ class Ledger:
             raise NotFoundError(msg)
         if backtest_id is not None and backtest_id not in set(known["backtest_id"]):
             raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"])
-        return evidence.of_one_backtest(self._running, commodity, backtest_id, moment)
+        return evidence.of_one_backtest(self.engine, commodity, backtest_id, moment)
 
     def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
         """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""

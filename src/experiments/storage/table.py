@@ -397,7 +397,7 @@ def _turn(folder: Path | None) -> Iterator[None]:
 def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
     """The name of a temporary view over rows of this process."""
     name = f"source_{secrets.token_hex(8)}"
-    engine.spark.createDataFrame(rows).createOrReplaceTempView(name)
+    _heard(lambda: engine.spark.createDataFrame(rows).createOrReplaceTempView(name))
     try:
         yield name
     finally:
