@@ -26,12 +26,13 @@ seconds = time.perf_counter() - start
 print(json.dumps([seconds, [name for name in {HEAVY!r} if name in sys.modules]]))
 """
 
-SQL_PROBE = """
+FILES_PROBE = """
 import json
 from importlib.resources import files
 from pathlib import Path
-root = Path(str(files("experiments") / "sql"))
-print(json.dumps(sorted(p.relative_to(root).as_posix() for p in root.rglob("*.sql"))))
+root = Path(str(files("experiments")))
+kept = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
+print(json.dumps(sorted(kept)))
 """
 
 # Without the extras there is no engine, and every module of the science layer can be imported all the same.
@@ -97,13 +98,16 @@ def check_import(scripts: Path, cwd: Path) -> None:
         fail(f"import experiments takes {seconds:.2f} s")
 
 
-def check_sql(scripts: Path, cwd: Path) -> None:
-    """The packaged SQL files are those of the checkout."""
-    packaged = json.loads(run(scripts / "python", "-c", SQL_PROBE, cwd=cwd))
-    expected = sorted(path.relative_to(ROOT / "sql").as_posix() for path in (ROOT / "sql").rglob("*.sql"))
-    say(f"sql files in the wheel: {len(packaged)} ({', '.join(packaged)})")
-    if not expected or packaged != expected:
-        fail(f"the wheel and the checkout differ in {sorted(set(packaged) ^ set(expected)) or 'having no sql at all'}")
+def check_files(scripts: Path, cwd: Path) -> None:
+    """The packaged SQL files are those of the checkout, and whatever else is no Python is packaged too."""
+    packaged = json.loads(run(scripts / "python", "-c", FILES_PROBE, cwd=cwd))
+    source = ROOT / "src" / "experiments"
+    others = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    expected = [path.as_posix() for path in others if path.suffix not in (".py", ".pyc")]
+    expected += [path.relative_to(ROOT).as_posix() for path in (ROOT / "sql").rglob("*.sql")]
+    say(f"files in the wheel beside Python: {len(packaged)}")
+    if packaged != sorted(expected):
+        fail(f"the wheel and the checkout differ in {sorted(set(packaged) ^ set(expected))}")
 
 
 def check_without_extras(scripts: Path, cwd: Path) -> None:
@@ -132,7 +136,7 @@ def main() -> None:
         start = time.perf_counter()
         scripts = install(wheel, scratch / "clean")
         say(f"installed without extras in {time.perf_counter() - start:.0f} s")
-        for check in (check_import, check_sql, check_without_extras):
+        for check in (check_import, check_files, check_without_extras):
             check(scripts, scratch)
 
 

@@ -29,6 +29,8 @@ SPECIFIED = Path(__file__).parents[1] / "services" / "spec_queries"
 
 MAKERS = ("sail", "spark")
 
+LATER = "2999-12-31T00:00:00+00:00"
+
 
 def an_evaluation(ledger: Ledger, model: str = "naive") -> dict[str, Any]:
     found = frame(ledger, "model_runs").set_index("model_name", drop=False).loc[model]
@@ -83,6 +85,29 @@ def of_backtest(name: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame
     return ask
 
 
+def reported(name: str, **parameters: str) -> Callable[[Ledger], pd.DataFrame]:
+    return asked(name, commodity="", as_of=LATER, **parameters)
+
+
+def of_run(name: str, **parameters: str) -> Callable[[Ledger], pd.DataFrame]:
+    def ask(ledger: Ledger) -> pd.DataFrame:
+        run = an_evaluation(ledger, "seasonal_naive")
+        given = {column: run[column] for column in ("commodity", "run_month", "experiment_id")}
+        return select(engine_of(ledger), name, **given, **parameters)
+
+    return ask
+
+
+def of_family(name: str, *columns: str, **parameters: str) -> Callable[[Ledger], pd.DataFrame]:
+    def ask(ledger: Ledger) -> pd.DataFrame:
+        run, families = an_evaluation(ledger, "seasonal_naive"), frame(ledger, "families")
+        own = families[(families["commodity"] == "Cocoa") & (families["metric"] == "mae_path")]["family_id"].iloc[0]
+        given = {column: run[column] for column in columns}
+        return select(engine_of(ledger), name, commodity="Cocoa", family_id=own, **given, **parameters)
+
+    return ask
+
+
 def violated(ledger: Ledger) -> pd.DataFrame:
     with pytest.raises(InvalidInputError) as caught:
         check_rows(engine_of(ledger), "model_runs", [run_row(), run_row(status="guessed", n_failed_windows=41)])
@@ -95,7 +120,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "best_of": asked("best_of", commodity="Coffee"),
     "begun_runs": among("begun_runs", "run_windows", "evaluation_key"),
     "commodities": asked("commodities"),
-    "decisions_of": asked("decisions_of", commodity=None, as_of="2999-12-31T00:00:00+00:00"),
+    "decisions_of": asked("decisions_of", commodity=None, as_of=LATER),
     "evaluated_windows": among("evaluated_windows", "model_runs", "experiment_id"),
     "evaluations_of": evaluations,
     "figures_of": figures,
@@ -106,12 +131,24 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "known_models": asked("known_models", commodity="Coffee"),
     "known_runs": asked("known_runs", commodity="Cocoa", as_of=None),
     "leaderboard_of": among("leaderboard_of", "families", "family_id"),
-    "loss_history": of_backtest("loss_history", as_of="2999-12-31T00:00:00+00:00"),
+    "loss_history": of_backtest("loss_history", as_of=LATER),
     "overlap_of": of_backtest("overlap_of"),
     "production_corrections": asked("production_corrections"),
     "pruning_of": asked("pruning_of", commodity="Coffee"),
     "recorded_figures": among("recorded_figures", "model_runs", "experiment_id"),
     "recorded_runs": among("recorded_runs", "model_runs", "evaluation_key"),
+    **{
+        f"report_{name}": reported(f"report_{name}")
+        for name in ("champions", "commodities", "model_types", "months", "overview")
+    },
+    **{f"report_{name}": reported(f"report_{name}") for name in ("pruned", "pruning_candidates", "scale")},
+    "report_cumulative": of_family("report_cumulative", "experiment_id", places="3"),
+    "report_decisions": reported("report_decisions", model_name=""),
+    "report_forecasts": of_run("report_forecasts", windows="3"),
+    "report_leaderboard": of_family("report_leaderboard"),
+    "report_model_runs": reported("report_model_runs", model_name="seasonal_naive"),
+    "report_model_settings": of_run("report_model_settings"),
+    "report_model_steps": of_run("report_model_steps"),
     "rows_with_key": with_key,
     "runs_there": among("runs_there", "model_runs", "experiment_id"),
     "specified_candidates": asked("specified_candidates", commodity="Coffee"),

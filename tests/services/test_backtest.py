@@ -63,6 +63,7 @@ class TestWhatItRecords:
             "families": 4,
             "standings": 4 * 4,
             "comparisons": 4 * 6,
+            "decisions": 0,
             "environments": 1,
             "experiments": 4,
             "forecasts": 4 * 12 * 14,

@@ -44,6 +44,7 @@ def test_no_table_holds_a_secret_of_the_environment(ledger: Ledger, monkeypatch:
         ledger.log_experiment("mine", one, CONFIG | {"n_windows": 3})
     ledger.write_experiments([specified_experiment()])
     ledger.refresh()
+    ledger.decisions.promote("mine", "Coffee", force=True, reason="to have a decision")
     for table in sql_files.names("tables"):
         rows = rows_of(ledger, table)
         assert rows
