@@ -11,7 +11,7 @@ import pytest
 from contract.content import frame, same
 from experiments.errors import ConflictError
 from experiments.services.ledger import Ledger, connect
-from experiments.storage import sql_files, table
+from experiments.storage import files, sql_files, table
 from made import CONFIG, NOTHING, forecast_row, put, rows_of, run_row, versions, windows
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_by_turns(spark: SparkSession, tmp_path: Path, name: str) -> None:
         second = log(other, "two", 2)
         put(other, "model_runs", run_row(experiment_id="odd of spark", evaluation_key="odd of spark", **ODD))
         for one in sql_files.names("tables"):
-            table.compact(tmp_path / name / one)
+            files.compact(tmp_path / name / one)
         assert {run["experiment_id"] for run in rows_of(other, "model_runs")} >= {first, second}
     with connect(tmp_path, schema=name) as sail:
         assert sail.created == ()
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_delta_rs_is_read_and_written_on(
     with connect(tmp_path / "old", schema=name) as sail:
         for number in range(4):
             put(sail, "model_runs", run_row(model_name=str(number)))
-        table.compact(tmp_path / "old" / name / "model_runs")
+        files.compact(tmp_path / "old" / name / "model_runs")
     # Spark has never seen the copy, so it starts from the checkpoint
     (tmp_path / "new").mkdir()
     shutil.copytree(tmp_path / "old" / name, tmp_path / "new" / name)

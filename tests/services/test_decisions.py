@@ -17,7 +17,7 @@ from experiments.services.decisions import active, chain
 from experiments.services.decisions.desk import code_of
 from experiments.services.decisions.policy import read_policy
 from experiments.services.ledger import connect
-from experiments.storage.table import compact
+from experiments.storage.files import compact
 from made import put, put_losses, run_row, specified_experiment
 
 if TYPE_CHECKING:

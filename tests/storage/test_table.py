@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from experiments.errors import InvalidInputError
 from experiments.services.ledger import connect
 from experiments.services.recorder import KEYS, PINS
-from experiments.storage import catalog, sql_files, table
+from experiments.storage import catalog, files, sql_files, table
 from experiments.storage.table import merge_new, rows_with_key, select_among
 from made import backtest_row, counts, environment_row, forecast_row, put, rows_of, run_row, versions
 
@@ -198,7 +198,7 @@ class TestCompaction:
 
         monkeypatch.setattr(DeltaTable, "create_checkpoint", fail)
         put(ledger, "model_runs", run_row())
-        table.compact(ledger.path / "experiments" / "model_runs")
+        files.compact(ledger.path / "experiments" / "model_runs")
         assert counts(ledger)["model_runs"] == 1
 
 
@@ -367,7 +367,7 @@ def test_compactions_at_the_same_time_double_nothing(ledger: Ledger) -> None:
         put(ledger, "model_runs", run_row(experiment_id=str(number), evaluation_key=str(number)))
     folder = ledger.path / "experiments" / "model_runs"
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: table.compact(folder), range(8)))
+        list(pool.map(lambda _: files.compact(folder), range(8)))
     assert counts(ledger)["model_runs"] == 8
 
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from experiments.definitions import check_identifier
-from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
+from experiments.errors import InvalidInputError, NotFoundError, first_line
 from experiments.storage.arrow import Row, arrow_table
+from experiments.storage.files import COMPACT_EVERY, compact, newest_version, turn
 from experiments.storage.sql_files import checks, statement
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     import pyarrow as pa
 
     from experiments.storage.engine import Engine
 
 T = TypeVar("T")
-
-COMPACT_EVERY = 25
-"""Commits after which a writer compacts a table and checkpoints its log."""
 
 _GARBLED = "Exception deserializing response"
 """What Sail's client says, about once in thousands of answers, of one that arrived corrupt."""
@@ -103,8 +98,8 @@ def _insert(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[st
     arrow = arrow_table(table, rows)
     given = [check_identifier("column", name) for name in arrow.column_names]
     folder = None if engine.location is None else engine.location / table
-    with _source(engine, arrow) as source, _turn(folder):
-        before = _version(folder)
+    with _source(engine, arrow) as source, turn(folder):
+        before = newest_version(folder)
         sql = statement("statements", "merge_new_rows").format(
             table=check_identifier("table", table),
             source=source,
@@ -113,7 +108,7 @@ def _insert(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[st
             values=", ".join(f"s.{name}" for name in given),
         )
         inserted = commit(engine, sql)
-        due = before // COMPACT_EVERY != _version(folder) // COMPACT_EVERY
+        due = before // COMPACT_EVERY != newest_version(folder) // COMPACT_EVERY
     if folder is not None and due:
         compact(folder)
     return inserted
@@ -148,7 +143,7 @@ def correct(
     corrected = 0
     folder = None if engine.location is None else engine.location / table
     while True:
-        with _turn(folder):
+        with turn(folder):
             rows = find()
             if not rows:
                 return corrected
@@ -284,7 +279,7 @@ def _newest(engine: Engine, name: str) -> int | None:
 def version_of(engine: Engine, table: str) -> int | None:
     """The newest version of one of our tables; None where the engine cannot tell."""
     if engine.location is not None:
-        return _version(engine.location / table)
+        return newest_version(engine.location / table)
     return _newest(engine, check_identifier("table", table))
 
 
@@ -345,54 +340,6 @@ def _keys(engine: Engine, key: str, values: Sequence[str]) -> Iterator[str]:
         yield source
 
 
-def compact(folder: Path) -> None:
-    """Rewrite many small files as few and checkpoint the log.
-
-    delta-rs 1.6 does not notice that another compaction removed the same files, and doubles their rows: so one at a
-    time, each from a fresh look at the table.
-    """
-    try:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import CommitFailedError, DeltaError
-    except ImportError:  # somebody's own Spark: they look after their files
-        return
-    # what fails is done by the next writer over the mark
-    with _turn(folder), suppress(CommitFailedError, DeltaError):
-        table = DeltaTable(str(folder))
-        table.optimize.compact()
-        table.create_checkpoint()  # and with it goes what has expired of the log
-        _drop_checksums(folder / "_delta_log")
-
-
-def _drop_checksums(log: Path) -> None:
-    """Remove the checksums of versions that have gone: delta-rs leaves Sail's."""
-    oldest = min((entry.name for entry in log.glob("*.json")), default="")
-    for entry in log.glob("*.crc"):
-        if entry.stem < oldest[:20]:
-            entry.unlink(missing_ok=True)
-
-
-@contextmanager
-def _turn(folder: Path | None) -> Iterator[None]:
-    """Wait until no other writer of this machine is at the table: cheaper than to lose the race and start again.
-
-    The lock goes with the process that holds it, however it ends. Writers of other machines are met by `commit`.
-    """
-    import fcntl
-
-    if folder is None:
-        yield
-        return
-    try:
-        lock = (folder / "_writer.lock").open("w")
-    except OSError as error:
-        msg = f"the table at {folder} cannot be written: {error.strerror}."
-        raise EngineError(msg) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @contextmanager
 def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
     """The name of a temporary view over rows of this process."""
@@ -418,17 +365,3 @@ def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:
             listed = ", ".join(f"'{value}'" for value in values)
             conditions.append(f"t.{check_identifier('column', name)} in ({listed})")
     return conditions
-
-
-def _version(folder: Path | None) -> int:
-    """The newest version in a table's log; -1 where there is none on this machine."""
-    if folder is None or not (log := folder / "_delta_log").is_dir():
-        return -1
-    hint = log / "_last_checkpoint"
-    # a checkpoint says where to begin to look: a log may have thousands of entries
-    version = -1
-    with suppress(OSError, ValueError, KeyError):  # there is none yet, or it is just being written
-        version = json.loads(hint.read_text())["version"]
-    while (log / f"{version + 1:020}.json").exists():
-        version += 1
-    return int(version)
