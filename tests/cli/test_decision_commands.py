@@ -95,6 +95,21 @@ def test_prune_lists_two_ways_and_restore_brings_back(run: Any, path: Path, tmp_
     assert refused(run("restore", "poor", "--path", path), "unknown pruned model of Coffee 'poor'")
 
 
+def test_the_doctor_tells_what_is_wrong_with_decisions_policy_and_registry(
+    run: Any, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("promote", "best", "--path", path)
+    with connect(path) as ledger:
+        assert ledger._engine is not None
+        ledger._engine.spark.sql("delete from model_runs where model_name = 'best'").toArrow()
+    done = run("doctor", "--path", path)
+    assert (done.code, "1 decision, 1 do not hold: run 'experiments audit'" in done.out) == (1, True)
+    (tmp_path / "registry.toml").write_text("[")
+    assert "WRONG  registry" in run("doctor", "--path", path).out
+    monkeypatch.setenv("EXPERIMENTS_POLICY", "nowhere.toml")
+    assert "EXPERIMENTS_POLICY names 'nowhere.toml'" in run("doctor", "--path", path).out
+
+
 def test_nothing_to_decide_on(run: Any, tmp_path: Path) -> None:
     connect(tmp_path / "empty").close()
     for command in (["promote", "arima"], ["rollback"], ["prune"], ["prune", "--apply"], ["restore", "arima"]):
@@ -104,6 +119,7 @@ def test_nothing_to_decide_on(run: Any, tmp_path: Path) -> None:
 
 def test_pruned_models_are_said_by_models_and_doctor(run: Any, path: Path, tmp_path: Path) -> None:
     assert "0 variants out of use" in run("doctor", "--path", path).out
+    assert "0 decisions, all hold" in run("doctor", "--path", path).out
     (tmp_path / "registry.toml").write_text(
         "[[pruned]]\ncommodity = 'WTI'\nmodel = 'arima'\nversion = 'v1'\nsince = 2026-01-02\nwhy = ''\ndecision = 'd'\n"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from command import refused
 from experiments.services.ledger import connect
 from made import put_losses
 
@@ -101,3 +102,8 @@ def test_sql_with_parameters(run: Run, filled: Path) -> None:
     refused = run("sql", query, "--param", "c", "--path", filled)
     assert refused.code == 2
     assert "'c' is no parameter: give NAME=VALUE." in refused.err
+
+
+def test_a_format_other_than_the_ending_is_refused(run: Run, tmp_path: Path) -> None:
+    done = run("report", "--for", "presentation", "--format", "md", "--output", tmp_path / "a.html", "--path", tmp_path)
+    assert refused(done, "ends with .html, and --format asks for md: give one of them")

@@ -123,7 +123,7 @@ class TestPromote:
         ("model", "why"),
         [
             ("even", "not shown to be better than naive"),
-            ("poor", "not shown to be better than naive: its error is 4"),
+            ("poor", "worse than naive: its error is 4"),
             ("naive", "not the choice, since a model is better than naive: best"),
         ],
     )
@@ -134,8 +134,17 @@ class TestPromote:
 
     def test_naive_is_the_choice_where_no_model_is_better(self, ledger: Ledger) -> None:
         put_losses(ledger, "WTI", {"naive": NAIVE, "poor": LOSSES["poor"]}, naive=NAIVE)
-        assert "no model is better" in ledger.decisions.promote("naive", "WTI").verdict
+        verdict = ledger.decisions.promote("naive", "WTI").verdict
+        assert verdict == "the choice, since none is better than naive of 1 model tested on 40 windows"
         assert in_production(ledger) == ["naive"]
+
+    def test_nor_is_naive_where_nothing_could_be_tested(self, ledger: Ledger) -> None:
+        put_losses(ledger, "WTI", {"naive": NAIVE[:2], "best": LOSSES["best"][:2]}, naive=NAIVE[:2])
+        with pytest.raises(InvalidInputError, match="nothing was tested: too few windows to say: 2 given"):
+            ledger.decisions.promote("naive", "WTI")
+        put_losses(ledger, "Gas", {"naive": NAIVE}, naive=NAIVE)
+        with pytest.raises(InvalidInputError, match="nothing was tested: there is no other model"):
+            ledger.decisions.promote("naive", "Gas")
 
     def test_what_is_worse_than_the_one_in_production_is_refused(self, coffee: Ledger) -> None:
         coffee.decisions.promote("best", "Coffee")
@@ -145,7 +154,7 @@ class TestPromote:
             coffee.decisions.promote("good", "Coffee")
 
     def test_forced_it_is_recorded_as_such(self, coffee: Ledger) -> None:
-        with pytest.raises(InvalidInputError, match="the reason"):
+        with pytest.raises(InvalidInputError, match="needs a reason: say why with --reason"):
             coffee.decisions.promote("poor", "Coffee", force=True)
         coffee.decisions.promote("poor", "Coffee", force=True, reason="a trial")
         coffee.decisions.promote("best", "Coffee", force=True, reason="needless")
@@ -323,6 +332,8 @@ class TestPrune:
             reading.prune("Coffee", models=["good"])
         with pytest.raises(NotFoundError, match=r"unknown candidate for pruning of Coffee 'pour'. Did you mean 'poor'"):
             reading.prune("Coffee", models=["pour"])
+        with pytest.raises(InvalidInputError, match="naive is not pruned: it is the baseline"):
+            reading.prune("Coffee", models=["naive"])
         with pytest.raises(NotFoundError, match="unknown commodity"):
             reading.prune("Tea")
         with pytest.raises(NotFoundError, match="unknown rule 'worse'"):
@@ -523,6 +534,25 @@ class TestPolicy:
 
 
 class TestActiveRegistry:
+    def test_what_cannot_be_used_is_refused_before_anything_is_decided(
+        self, coffee: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        active.registry_path().write_text("broken = [")
+        with pytest.raises(InvalidInputError, match="cannot be read as TOML"):
+            coffee.decisions.prune("Coffee")
+        monkeypatch.setenv(active.SETTING, str(tmp_path / "nowhere" / "registry.toml"))
+        with pytest.raises(InvalidInputError, match="cannot be written: name another file in EXPERIMENTS_REGISTRY"):
+            coffee.decisions.prune("Coffee")
+        assert decided(coffee) == []
+
+    def test_what_another_ledger_decided_stays(self, coffee: Ledger) -> None:
+        other = active.Pruned(
+            commodity="WTI", model="arima", version="v1", since=dt.date(2026, 1, 2), why="worse", decision="d1"
+        )
+        active.write_pruned([other])
+        coffee.decisions.prune("Coffee")
+        assert [(one.commodity, one.model) for one in active.read_pruned()] == [("Coffee", "poor"), ("WTI", "arima")]
+
     def test_a_backtest_leaves_out_what_is_pruned_and_says_so(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -99,6 +99,13 @@ with connect(sys.argv[1]) as ledger:
         assert done.stdout == "2025-01-11 09:30:00 UTC\n"
 
 
+def test_a_path_may_go_up(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    with connect(tmp_path / "here" / ".." / "there") as ledger:
+        assert ledger.commodities() == []
+    assert (tmp_path / "there" / "experiments").is_dir()
+
+
 class TestClose:
     def test_twice_is_once(self, tmp_path: Path) -> None:
         opened = connect(tmp_path)

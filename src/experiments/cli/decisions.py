@@ -13,6 +13,7 @@ from experiments.cli import FAILED, render
 from experiments.cli.asking import asked, only_one, open_ledger
 from experiments.cli.options import commodity_option, json_option, ledger_options
 from experiments.definitions import counted, series_name
+from experiments.errors import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,9 @@ AUDIT: render.Columns = {
     "replay": ("replayed", render.text),
 }
 """Columns of a printed audit."""
+
+_EARLIER = {"rollback": ", promoted before as", "restore": ", pruned before as"}
+"""What to say of the evidence of a decision that rests on an earlier one's."""
 
 _one_commodity = click.option("--commodity", help="Commodity it is about. [default: the only one there is]")
 _series = click.option("--series", "unique_id", help="Which series, where the commodity has several.")
@@ -193,13 +197,13 @@ def prune(  # noqa: PLR0913, PLR0917  a parameter an option
     click.echo(f"Tested to be worse than naive beyond the margin: {_of(len(worse), len(judged['inferior']))}")
     _print_table([_record(one) for one in worse], INFERIOR)
     _print_nearest([one for one in judged["inferior"] if not one.grounds.verdict.met])
-    _print_how("inferior", worse)
+    _print_how("inferior", worse, path)
     listed = [one for one in judged["specified"] if one.grounds.verdict.met]
     click.echo(f"Listed by the specified query, which does not show that they are worse: {_of(len(listed), None)}")
     names = {(one.commodity, one.model_name) for one in listed}
     rows = [row for row in query.to_dict("records") if (row["commodity"], row["model_name"]) in names]
     _print_table(rows, render.CANDIDATES)
-    _print_how("specified", listed)
+    _print_how("specified", listed, path)
 
 
 @click.command()
@@ -241,6 +245,8 @@ def audit(commodity: str | None, as_of: str | None, path: str, engine: str | Non
       experiments audit --as-of 2026-06-30 --json
     """  # noqa: D301
     with open_ledger(path, engine) as ledger:
+        if commodity is not None and commodity not in (names := ledger.commodities()):
+            raise unknown("commodity", commodity, names)
         found = [one for one in ledger.audit(as_of=as_of) if commodity in (None, one.decision.commodity)]
     if as_json:
         render.as_json([_plain(one.decision) | {"problems": one.problems} for one in found])
@@ -257,7 +263,7 @@ def _print_decisions(decided: Sequence[Decision], *, as_json: bool) -> None:
         return
     for one in decided:
         forced = " Forced, against the evidence." if one.forced else ""
-        click.echo(f"{_series_of(one)}: {one.told}: {one.verdict}.{forced}")
+        click.echo(f"{_series_of(one)}: {one.told}{_EARLIER.get(one.kind, '')}: {one.verdict}.{forced}")
 
 
 def _of(count: int, total: int | None) -> str:
@@ -279,14 +285,16 @@ def _print_nearest(others: Sequence[Candidate]) -> None:
         click.echo(f"Of the others {nearest.model_name} is the nearest to it, {nearest.grounds.verdict.words}.")
 
 
-def _print_how(rule: str, found: Sequence[Candidate]) -> None:
+def _print_how(rule: str, found: Sequence[Candidate], path: str) -> None:
     """How to take out what was listed, with the code of the evidence shown."""
     from experiments.services.decisions.desk import code_of
 
     for name in dict.fromkeys(one.commodity for one in found):
         going = [one.grounds for one in found if one.commodity == name and one.kept is None]
         if going:
-            command = f"experiments prune --commodity {shlex.quote(name)} --by {rule} --apply"
+            command = (
+                f"experiments prune --commodity {shlex.quote(name)} --by {rule} --path {shlex.quote(path)} --apply"
+            )
             click.echo(f"To take out {counted(len(going), 'model')} of {name}: {command} --evidence {code_of(going)}\n")
 
 
@@ -300,7 +308,7 @@ def _print_audit(found: Sequence[Audited]) -> None:
         vars(one.decision)
         | {
             "series": _series_of(one.decision),
-            "said": f"{one.decision.verdict}{' (forced)' if one.decision.forced else ''}",
+            "said": _said(one.decision),
             "replay": "; ".join(one.problems) or "holds",
         }
         for one in found
@@ -308,6 +316,11 @@ def _print_audit(found: Sequence[Audited]) -> None:
     render.table(pd.DataFrame(rows), AUDIT)
     wrong = sum(bool(one.problems) for one in found)
     click.echo(f"{counted(len(found), 'decision')}, {'all hold' if not wrong else f'{wrong} do not hold'}.")
+
+
+def _said(one: Decision) -> str:
+    earlier = _EARLIER.get(one.kind, "").removeprefix(", ")
+    return f"{earlier + ': ' if earlier else ''}{one.verdict}{' (forced)' if one.forced else ''}"
 
 
 def _series_of(one: Decision) -> str:

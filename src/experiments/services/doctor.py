@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.definitions import counted
 from experiments.errors import ExperimentsError, first_line
 from experiments.services.decisions.active import read_pruned, registry_path
+from experiments.services.decisions.policy import read_policy
 from experiments.services.ledger import Ledger, connect, ledger_folder
 from experiments.services.models import describe
 from experiments.services.provenance import capture, check_settings
@@ -73,7 +74,11 @@ def examine(path: str | Path | None = None, *, engine: str | None = None) -> lis
 
 def _missing_models() -> list[Finding]:
     lacking: dict[str, list[str]] = {}
-    for one in describe():
+    try:
+        variants = describe()
+    except ExperimentsError as error:
+        return [Finding(what="registry", state="wrong", detail=str(error))]
+    for one in variants:
         if one["lacks"] is not None:
             lacking.setdefault(one["lacks"], []).append(one["name"])
     return [
@@ -104,7 +109,7 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
             return [Finding(what="ledger", state="note", detail=detail)]
         with connect(folder, engine=engine, create=False) as ledger:
             commodities = ledger.commodities()
-            registry = _registry(ledger)
+            found = [_registry(ledger), _decisions(ledger)]
             seconds = time.perf_counter() - started
     except ExperimentsError as error:
         return [Finding(what="engine", state="wrong", detail=str(error))]
@@ -114,14 +119,31 @@ def _ledger(folder: Path, engine: str) -> list[Finding]:
     return [
         Finding(what="engine", state="ok", detail=f"{engine}, started and answered in {seconds:.1f} s"),
         Finding(what="ledger", state="ok", detail=f"{folder} {held}"),
-        registry,
+        *found,
     ]
+
+
+def _decisions(ledger: Ledger) -> Finding:
+    """Whether the decisions hold, by a policy that can be read."""
+    try:
+        read_policy()
+    except ExperimentsError as error:
+        return Finding(what="decisions", state="wrong", detail=str(error))
+    audited = ledger.audit()
+    wrong = sum(bool(one.problems) for one in audited)
+    held = "all hold" if not wrong else f"{wrong} do not hold: run 'experiments audit'"
+    return Finding(
+        what="decisions", state="wrong" if wrong else "ok", detail=f"{counted(len(audited), 'decision')}, {held}"
+    )
 
 
 def _registry(ledger: Ledger) -> Finding:
     """Whether the active registry is what the decisions in the ledger come to."""
     path = registry_path()
-    listed = read_pruned()
+    try:
+        listed = read_pruned()
+    except ExperimentsError as error:
+        return Finding(what="registry", state="wrong", detail=str(error))
     if sorted(listed) == ledger.decisions.pruned():
         return Finding(what="registry", state="ok", detail=f"{path}: {counted(len(listed), 'variant')} out of use")
     detail = f"{path} is not what the decisions in the ledger come to: 'experiments prune --apply' writes it anew"

@@ -86,7 +86,7 @@ def _environment(catalog: str, schema: str) -> Iterator[None]:
 
 def _plain(folder: Path) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
     """A path Sail reads as it stands: it percent-encodes others, so those get a symbolic link for this session."""
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))  # Sail takes no path with .. in it
     if _PLAIN_PATH.fullmatch(str(folder)):
         return folder, None
     try:

@@ -63,7 +63,7 @@ def start_spark(folder: Path, *, schema: str) -> Engine:
         msg = f"the engine Spark is not installed ({error.name}): pip install 'experiment-ledger[local]'."
         raise EngineError(msg) from error
     spark, close = _shared.join()
-    location = (folder / schema).absolute()
+    location = Path(os.path.abspath(folder / schema))
     try:
         _use(spark, schema, location)
     except BaseException:

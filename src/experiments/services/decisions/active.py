@@ -91,6 +91,21 @@ def entries(decisions: Iterable[Decision]) -> list[Pruned]:
     )
 
 
+def check_registry() -> list[Pruned]:
+    """What the file lists, having seen that it can be written: before a decision that will change it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or its folder cannot be written to.
+    """
+    path = registry_path()
+    if not os.access(path.parent, os.W_OK):
+        msg = f"the active registry {path} cannot be written: name another file in {SETTING}."
+        raise InvalidInputError(msg)
+    return read_pruned()
+
+
 def write_pruned(found: Iterable[Pruned]) -> bool:
     """Bring the file up to date, at once or not at all; returns whether it changed.
 

@@ -136,7 +136,7 @@ class Decisions:
             msg = f"{called} is in production already, by this evaluation ({champion.told})."
             raise InvalidInputError(msg)
         if not verdict.met and not force:
-            msg = f"{called} is not promoted, {verdict.words}. To promote it nevertheless, use force with a reason."
+            msg = f"{called} is not promoted, {verdict.words}. To promote it nevertheless, use --force with a reason."
             raise InvalidInputError(msg)
         row = self._row(PROMOTE, (found.model_name, found.model_version), found.grounds, reason=why) | {
             "unique_id": found.unique_id,
@@ -230,6 +230,9 @@ class Decisions:
         listed = [one for one in judged if one.grounds.verdict.met]
         said = {one.model_name: one.grounds.verdict for one in judged}
         for name in models or ():
+            if name == BASELINE:
+                msg = f"{BASELINE} is not pruned: it is the baseline."
+                raise InvalidInputError(msg)
             if name not in said:
                 raise unknown(f"candidate for pruning of {commodity}", name, said)
             if not said[name].met:
@@ -263,6 +266,7 @@ class Decisions:
             If the evidence is not what was shown, or another decision was taken meanwhile. Nothing was recorded.
         """
         why = _reason(reason)
+        active.check_registry()
         state = self.state(commodity)
         listed = self.candidates(commodity, rule=rule, models=models)
         going = [one for one in listed if one.kept is None]
@@ -288,6 +292,7 @@ class Decisions:
             If another decision was taken meanwhile. Nothing was recorded.
         """
         why = _reason(reason)
+        active.check_registry()
         state = self.state(commodity)
         prunings = [one for (name, _), one in state.pruned.items() if name == model]
         if not prunings:
@@ -298,8 +303,13 @@ class Decisions:
         return decided
 
     def update_registry(self) -> bool:
-        """Write the active registry as the decisions have it; returns whether it changed."""
-        return active.write_pruned(self.pruned())
+        """Write the active registry as the decisions have it; returns whether it changed.
+
+        What it lists of commodities on which this ledger has no decision stays.
+        """
+        decided = {one.commodity for one in read_decisions(self._engine)}
+        others = [one for one in active.read_pruned() if one.commodity not in decided]
+        return active.write_pruned([*others, *self.pruned()])
 
     def pruned(self) -> list[active.Pruned]:
         """The variants that are out of use, of all commodities."""
@@ -386,6 +396,9 @@ def _only_series(commodity: str, found: dict[str, Any], unique_id: str | None) -
 def _reason(reason: str | None, *, needed: bool = False) -> str | None:
     if reason is None and not needed:
         return None
+    if reason is None:
+        msg = "a forced promotion needs a reason: say why with --reason, in a few words."
+        raise InvalidInputError(msg)
     return check_text("the reason", reason, "why, in a few words")
 
 

@@ -87,14 +87,20 @@ def _better(evidence: Mapping[str, Any], policy: Mapping[str, Any]) -> Verdict:
             told += f" on {counted(against.n, 'window')} ({pvalue_in_words(against.pvalue or 0.0)})"
             return Verdict(met=False, words=told, figures={"n": against.n, "skill": -share, "pvalue": against.pvalue})
     if model == BASELINE:
+        tests = [pair for pair in pairs.values() if pair.pvalue is not None]
+        if not tests:  # that nothing was shown to be better says nothing then
+            why = next((pair.note for pair in pairs.values() if pair.note), "there is no other model")
+            return Verdict(met=False, words=f"{words['nothing_tested']}: {why}", figures={"n": len(losses)})
         told = words["baseline_beaten"] + f": {better[0]}" if better else words["baseline_kept"]
-        return Verdict(met=not better, words=told, figures={"n": len(losses)})
+        told += "" if better else f" of {counted(len(tests), 'model')} tested on {counted(len(losses), 'window')}"
+        return Verdict(met=not better, words=told, figures={"n": len(losses), "n_tested": len(tests)})
     pair = pairs[model]
     if pair.pvalue is None or pair.pvalue_holm is None or pair.difference is None:
         return Verdict(met=False, words=f"{words['not_better']}: {pair.note}", figures={"n": pair.n})
     skill = -pair.difference / float(losses[BASELINE].mean())
     tested = sum(one.pvalue is not None for one in pairs.values())
-    told = words["better" if model in better else "not_better"]
+    shown = "better" if model in better else "worse" if skill < 0 and pair.pvalue_holm < level else "not_better"
+    told = words[shown]
     told += f": its error is {abs(skill):.1%} {'below' if skill > 0 else 'above'} naive's on"
     told += f" {counted(pair.n, 'window')} ({pvalue_in_words(pair.pvalue_holm)} after Holm's correction for"
     told += f" {counted(tested, 'model')})"
@@ -134,7 +140,8 @@ def _inferior(evidence: Mapping[str, Any], policy: Mapping[str, Any]) -> Verdict
     told += f": its error is {abs(min(excess)):.1%} {'above' if min(excess) >= 0 else 'below'} naive's on"
     told += f" {counted(n, 'window')}"
     if met or min(excess) > margin:
-        told += f", and at least {min(least):.1%} by limits that hold at every look ({1 - policy['error_rate']:.0%} for"
+        told += f", and at least {min(least):.1%} by" if min(least) > 0 else ", not told from luck by"
+        told += f" limits that hold at every look ({1 - policy['error_rate']:.0%} for"
         told += f" {counted(evidence['n_tested'], 'model')}; margin {margin:.0%})"
     return Verdict(met=met, words=told, figures={"n": n, "excess": min(excess), "at_least": min(least)})
 

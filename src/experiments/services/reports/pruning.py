@@ -122,6 +122,7 @@ def _sentences(asker: Asker, commodity: str, *, tested: bool) -> list[str]:
     going = [one.grounds for one in worse if one.kept is None]
     if going and asker.asked_for is None:
         command = f"experiments prune --commodity {shlex.quote(commodity)} --apply --evidence {code_of(going)}"
+        command += "" if asker.ledger.path is None else f" --path {shlex.quote(str(asker.ledger.path))}"
         words.append(f"To take out {counted(len(going), 'model')}: {command}")
     return words
 

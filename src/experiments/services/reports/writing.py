@@ -60,6 +60,9 @@ def check_target(path: str | Path | None, form: str | None, purpose: str, model:
     if form is None and ending not in FORMATS:
         msg = f"{str(path)!r} is no report: end it with .{', .'.join(FORMATS)}, or give --format."
         raise InvalidInputError(msg)
+    if form is not None and ending in FORMATS and ending != form:
+        msg = f"{str(path)!r} ends with .{ending}, and --format asks for {form}: give one of them."
+        raise InvalidInputError(msg)
     if target.is_dir() or not target.parent.is_dir():
         what = f"{target} is a folder" if target.is_dir() else f"there is no folder {target.parent}"
         msg = f"{what}: name a file to write the report to."
