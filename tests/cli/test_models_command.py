@@ -33,6 +33,7 @@ def test_as_json_with_everything_of_each(run: Run) -> None:
         "complexity": "medium",
         "production_candidate": True,
         "lacks": None,
+        "pruned_for": [],
     }
 
 
