@@ -102,17 +102,11 @@ def main() -> None:
 
 def fill(ledger: Ledger, runs: int) -> None:
     """The tables of as many evaluations of all models as it takes."""
-    from experiments.storage import sql_files
-
     times = -(-runs // (view.MODELS * len(view.COMMODITIES)))
     for commit in range(view.COMMITS):
-        bounds = {"first": commit * times // view.COMMITS, "last": (commit + 1) * times // view.COMMITS}
-        for table, (given, source) in FILLED.items():
-            known = {one.name: f"cast(null as {one.type})" for one in sql_files.columns(table) if not one.generated}
-            columns = known | given
-            chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
-            made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
-            ledger.engine.spark.sql(made.format(**bounds, minutes=view.MINUTES / times, times=times)).toArrow()
+        first, last = (number * times // view.COMMITS for number in (commit, commit + 1))
+        for table, filled in FILLED.items():
+            view.insert(ledger, table, filled, first, last, times)
 
 
 def ask(ledger: Ledger, rounds: int) -> dict[str, list[float]]:

@@ -38,7 +38,7 @@ def main() -> None:
 def rounds(path: Path, number: int, count: int) -> None:
     """Promote a model of its own in every round, on evidence read before the round begins; print how each ended."""
     from experiments import ExperimentsError, connect
-    from experiments.services.decisions.desk import code_of
+    from experiments.services.decisions.rules import code_of
 
     with connect(path) as ledger:
         for turn in range(count):

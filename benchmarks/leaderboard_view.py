@@ -13,8 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from common import Report, alternate, answer, parser, say
+
+if TYPE_CHECKING:
+    from experiments.services.ledger import Ledger
 
 COMMODITIES = ("Coffee", "WTI")
 MODELS = 25
@@ -154,20 +158,25 @@ def _fill(folder: str, runs: int) -> None:
     import json
 
     from experiments.services.ledger import connect
-    from experiments.storage import sql_files
 
     with connect(folder) as ledger:
-        sql = ledger.engine.spark.sql
         times = -(-runs // (MODELS * len(COMMODITIES)))
         for commit in range(COMMITS):
-            bounds = {"first": commit * times // COMMITS, "last": (commit + 1) * times // COMMITS}
-            for table, (given, source) in FILLED.items():
-                known = {one.name: f"cast(null as {one.type})" for one in sql_files.columns(table) if not one.generated}
-                columns = known | given
-                chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
-                made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
-                sql(made.format(**bounds, minutes=MINUTES / times)).toArrow()
+            for table, filled in FILLED.items():
+                insert(ledger, table, filled, commit * times // COMMITS, (commit + 1) * times // COMMITS, times)
         print(json.dumps({"runs": int(ledger.sql("select count(*) as n from model_runs")["n"][0])}))
+
+
+def insert(ledger: Ledger, table: str, filled: tuple[dict[str, str], str], first: int, last: int, times: int) -> None:
+    """Insert what a table is filled with, of some of all evaluations, in one commit."""
+    from experiments.storage import sql_files
+
+    given, source = filled
+    known = {one.name: f"cast(null as {one.type})" for one in sql_files.columns(table) if not one.generated}
+    columns = known | given
+    chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
+    made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
+    ledger.engine.spark.sql(made.format(first=first, last=last, minutes=MINUTES / times, times=times)).toArrow()
 
 
 def _ask(folder: str) -> None:

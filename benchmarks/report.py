@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from common import Report, alternate, answer, experiments, output, parser, say, whole_process
-from leaderboard_view import _MODELS, _RUN, _TIMES, _WHEN, COMMODITIES, MINUTES, MODELS
+from leaderboard_view import _MODELS, _RUN, _TIMES, _WHEN, COMMODITIES, MODELS, insert
 from leaderboard_view import _fill as fill_runs
 
 GOAL = 5.0
@@ -120,18 +120,12 @@ def main() -> None:
 def _fill(folder: str, runs: int) -> None:
     """The runs of the leaderboard's benchmark, and beside them what a report reads."""
     from experiments.services.ledger import connect
-    from experiments.storage import sql_files
 
     fill_runs(folder, runs)
     times = -(-runs // (MODELS * len(COMMODITIES)))
     with connect(folder) as ledger:
         for table, (given, source, of) in ADDED.items():
-            known = {one.name: f"cast(null as {one.type})" for one in sql_files.columns(table) if not one.generated}
-            columns = known | given
-            chosen = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
-            made = f"insert into {table} ({', '.join(columns)}) select {chosen} from {source}"  # noqa: S608  ours
-            bounds = {"first": 0 if of == "all" else times - 1, "last": times}
-            ledger.engine.spark.sql(made.format(**bounds, minutes=MINUTES / times)).toArrow()
+            insert(ledger, table, (given, source), 0 if of == "all" else times - 1, times, times)
 
 
 if __name__ == "__main__":

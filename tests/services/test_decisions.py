@@ -14,8 +14,8 @@ import pytest
 
 from experiments.errors import ConflictError, InvalidInputError, NotFoundError
 from experiments.services.decisions import active, chain
-from experiments.services.decisions.desk import code_of
 from experiments.services.decisions.policy import read_policy
+from experiments.services.decisions.rules import code_of
 from experiments.services.ledger import connect
 from experiments.storage.files import compact
 from made import put, put_losses, run_row, specified_experiment

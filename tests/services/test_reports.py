@@ -22,7 +22,7 @@ from experiments.services.reports.markdown import as_markdown
 from experiments.services.reports.model import Chart, Table, Text, said
 from experiments.services.reports.vega import spec, spread
 from experiments.storage.table import merge_new
-from made import experiment_row, put, put_losses, run_row, specified_experiment
+from made import decision_row, experiment_row, put, put_losses, run_row, specified_experiment
 from reported import Page, says
 
 if TYPE_CHECKING:
@@ -44,25 +44,9 @@ def decision(kind: str, model: str, experiment_id: str | None = None, **changes:
     """A row of `decisions`."""
     when = changes.get("decided_at", NOW)
     series = "Coffee" if kind in ("promote", "rollback") else None
-    return {
-        "decision_id": uuid7(when),
-        "commodity": "Coffee",
-        "unique_id": series,
-        "kind": kind,
-        "model_name": model,
-        "model_version": "v1",
-        "experiment_id": experiment_id,
-        "decided_at": when,
-        "decided_by": "Tony",
-        "reason": None,
-        "forced": False,
-        "rule": "better",
-        "verdict": "better than naive",
-        "policy": "{}",
-        "evidence": "{}",
-        "evidence_digest": "0",
-        "follows": "",
-    } | changes
+    about = {"kind": kind, "model_name": model, "unique_id": series, "experiment_id": experiment_id}
+    when_and_who = {"decision_id": uuid7(when), "decided_at": when, "decided_by": "Tony", "reason": None}
+    return decision_row(**about | when_and_who | changes)
 
 
 def decide(ledger: Ledger, *rows: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from experiments.services.decisions.audit import Audited
+    from experiments.services.decisions.candidates import Candidate
     from experiments.services.decisions.chain import Decision
-    from experiments.services.decisions.desk import Candidate
 
 INFERIOR: render.Columns = {
     "commodity": ("commodity", render.text),
@@ -85,7 +85,7 @@ def promote(  # noqa: PLR0913, PLR0917  a parameter an option
       experiments promote xgboost_v1 --commodity Coffee
       experiments promote prophet_v1 --commodity Coffee --force --reason "trial with the desk in Santos"
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.decisions.desk import code_of
+    from experiments.services.decisions.rules import code_of
 
     with open_ledger(path, engine) as ledger:
         name = only_one(ledger, commodity)
@@ -170,6 +170,7 @@ def prune(  # noqa: PLR0913, PLR0917  a parameter an option
       experiments prune prophet_v1 --commodity WTI --apply --reason "slow as well"
     """  # noqa: D301
     from experiments.services.decisions.active import registry_path
+    from experiments.services.decisions.candidates import nearest
 
     with open_ledger(path, engine) as ledger:
         if apply:
@@ -196,7 +197,8 @@ def prune(  # noqa: PLR0913, PLR0917  a parameter an option
     worse = [one for one in judged["inferior"] if one.grounds.verdict.met]
     click.echo(f"Tested to be worse than naive beyond the margin: {_of(len(worse), len(judged['inferior']))}")
     _print_table([_record(one) for one in worse], INFERIOR)
-    _print_nearest([one for one in judged["inferior"] if not one.grounds.verdict.met])
+    if (one := nearest(judged["inferior"])) is not None:
+        click.echo(f"Of the others {one.model_name} is the nearest to it, {one.grounds.verdict.words}.")
     _print_how("inferior", worse, path)
     listed = [one for one in judged["specified"] if one.grounds.verdict.met]
     click.echo(f"Listed by the specified query, which does not show that they are worse: {_of(len(listed), None)}")
@@ -277,17 +279,9 @@ def _print_table(rows: Sequence[Mapping[Any, Any]], columns: render.Columns) -> 
         render.table(pd.DataFrame(rows), columns)
 
 
-def _print_nearest(others: Sequence[Candidate]) -> None:
-    """Of the models not shown to be worse, the one whose error is furthest above naive's."""
-    tested = [one for one in others if "excess" in one.grounds.verdict.figures]
-    if tested:
-        nearest = max(tested, key=lambda one: one.grounds.verdict.figures["excess"])
-        click.echo(f"Of the others {nearest.model_name} is the nearest to it, {nearest.grounds.verdict.words}.")
-
-
 def _print_how(rule: str, found: Sequence[Candidate], path: str) -> None:
     """How to take out what was listed, with the code of the evidence shown."""
-    from experiments.services.decisions.desk import code_of
+    from experiments.services.decisions.rules import code_of
 
     for name in dict.fromkeys(one.commodity for one in found):
         going = [one.grounds for one in found if one.commodity == name and one.kept is None]

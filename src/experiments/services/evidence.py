@@ -153,10 +153,14 @@ def of_one_backtest(
         backtest_id = max(found, key=_recency).backtest_id
     found = [one for one in found if one.backtest_id == backtest_id]
     if not found:
-        when = "yet" if as_of is None else f"by {as_of:%Y-%m-%d %H:%M} UTC: ask for a later day"
-        msg = f"no evaluation of {commodity} was finished {when}."
-        raise NotFoundError(msg)
+        raise none_finished(commodity, as_of)
     return found
+
+
+def none_finished(of: str, as_of: dt.datetime | None) -> NotFoundError:
+    """An error that says that nothing of a commodity or model was known by a time."""
+    when = "yet" if as_of is None else f"by {as_of:%Y-%m-%d %H:%M} UTC: ask for a later day"
+    return NotFoundError(f"no evaluation of {of} was finished {when}.")
 
 
 def _recency(of: Candidates) -> tuple[bool, dt.date, dt.datetime]:

@@ -78,7 +78,7 @@ class Ledger:
         """
         from experiments.services.decisions.desk import Decisions
 
-        return Decisions(self, self.engine)
+        return Decisions(self)
 
     def audit(self, *, as_of: dt.date | str | None = None) -> list[Audited]:
         """Every decision taken by a time, each replayed from the evidence recorded with it.
@@ -368,13 +368,16 @@ class Ledger:
             As `leaderboard`.
         """
         moment = evidence.as_of_time(as_of)
-        known = self.backtests(commodity)
-        if known.empty:
-            msg = f"{commodity} has no backtest yet, only reported figures: run one with experiments.backtest."
-            raise NotFoundError(msg)
-        if backtest_id is not None and backtest_id not in set(known["backtest_id"]):
-            raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"])
-        return evidence.of_one_backtest(self.engine, commodity, backtest_id, moment)
+        try:
+            return evidence.of_one_backtest(self.engine, check_commodity(commodity), backtest_id, moment)
+        except NotFoundError:
+            known = self.backtests(commodity)  # there may be a better reason
+            if known.empty:
+                msg = f"{commodity} has no backtest yet, only reported figures: run one with experiments.backtest."
+                raise NotFoundError(msg) from None
+            if backtest_id is not None and backtest_id not in set(known["backtest_id"]):
+                raise unknown(f"backtest of {commodity}", backtest_id, known["backtest_id"]) from None
+            raise
 
     def _of(self, name: str, commodity: str | None) -> pd.DataFrame:
         """What a statement finds of a commodity, or of all; that it finds nothing may be a name that is not known."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 
 from experiments.errors import InvalidInputError
+from experiments.services.settings import own_file
 
 SETTING = "EXPERIMENTS_PRICES"
 """Environment variable that names a file of the user's own prices; no other price is used then."""
@@ -27,13 +26,8 @@ def usd_per_hour(machine: str) -> float | None:
     InvalidInputError
         If the user's file of prices cannot be read, or is no such table.
     """
-    own = os.environ.get(SETTING)
     packaged = files("experiments.services").joinpath("prices.toml")
-    try:
-        table = tomllib.loads((Path(own) if own else packaged).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{SETTING} names {own!r}, which cannot be read as TOML: {error}."
-        raise InvalidInputError(msg) from error
+    own, table = own_file(SETTING) or (packaged.name, tomllib.loads(packaged.read_text(encoding="utf-8")))
     prices = table.get("usd_per_hour")
     if not isinstance(prices, dict) or set(table) != {"usd_per_hour"}:
         msg = f"{own}, named in {SETTING}, has {', '.join(table) or 'nothing'}: give one table [usd_per_hour]."

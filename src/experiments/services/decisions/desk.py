@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import BASELINE, check_commodity, check_text, series_name
 from experiments.errors import ConflictError, InvalidInputError, NotFoundError, unknown
 from experiments.services.decisions import active, gather
+from experiments.services.decisions.candidates import Candidate
 from experiments.services.decisions.chain import (
     PROMOTE,
     PRUNE,
@@ -23,7 +22,7 @@ from experiments.services.decisions.chain import (
     state_of,
 )
 from experiments.services.decisions.policy import read_policy
-from experiments.services.decisions.rules import INFERIOR, SPECIFIED, Grounds, as_json
+from experiments.services.decisions.rules import INFERIOR, SPECIFIED, Grounds, as_json, code_of
 from experiments.services.evidence import as_of_time
 from experiments.services.provenance import user
 from experiments.storage.table import version_of
@@ -34,36 +33,18 @@ if TYPE_CHECKING:
 
     from experiments.services.decisions.gather import Evaluated, Variant
     from experiments.services.ledger import Ledger
-    from experiments.storage.engine import Engine
 
 PRUNING_RULES = (INFERIOR, SPECIFIED)
 _READ = ("model_runs", "run_windows", "forecasts", "families")
-_CODE_LENGTH = 12
 _OWN = ("decision_id", "commodity", "decided_at", "follows")  # of each decision, also of one on earlier evidence
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A model that a rule would prune, and why it is kept all the same, if it is."""
-
-    commodity: str
-    model_name: str
-    model_version: str
-    grounds: Grounds
-    kept: str | None
-
-
-def code_of(grounds: Sequence[Grounds]) -> str:
-    """A short code of evidence that was shown, to say which when deciding."""
-    return hashlib.sha256("".join(sorted(one.digest for one in grounds)).encode()).hexdigest()[:_CODE_LENGTH]
 
 
 class Decisions:
     """Decisions on the models of a ledger; made by `Ledger.decisions`."""
 
-    def __init__(self, ledger: Ledger, engine: Engine) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._engine = engine
+        self._engine = ledger.engine
 
     def state(self, commodity: str, *, as_of: dt.date | str | None = None) -> State:
         """What the decisions on a commodity, taken by a time, come to."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from experiments.errors import InvalidInputError
+from experiments.services.settings import own_file
 
 SETTING = "EXPERIMENTS_POLICY"
 """Environment variable that names a team's own policy."""
@@ -42,20 +41,12 @@ def read_policy() -> Policy:
     """
     packaged = files("experiments.services.decisions").joinpath("policy.toml").read_text(encoding="utf-8")
     found = tomllib.loads(packaged)
-    own = os.environ.get(SETTING)
-    if own:
-        for name, table in _read(own).items():
+    if (given := own_file(SETTING)) is not None:
+        own, tables = given
+        for name, table in tables.items():
             _check(own, name, table, found)
             found[name] |= table
     return Policy(**found["promote"], **found["prune"], words=found["words"])
-
-
-def _read(own: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(own).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{SETTING} names {own!r}, which cannot be read as TOML: {error}."
-        raise InvalidInputError(msg) from error
 
 
 def _check(own: str, name: str, table: Any, known: Mapping[str, Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ from experiments.definitions import BASELINE, counted, pvalue_in_words
 
 BETTER, INFERIOR, SPECIFIED = "better", "inferior", "specified"
 """Better than naive; worse than naive beyond the margin; a candidate of the specified query."""
+
+_CODE_LENGTH = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,11 @@ class Grounds:
         """SHA-256 of all of it: equal grounds have equal digests."""
         whole = {"rule": self.rule, "policy": self.policy, "evidence": self.evidence}
         return hashlib.sha256(as_json(whole).encode()).hexdigest()
+
+
+def code_of(grounds: Sequence[Grounds]) -> str:
+    """A short code of evidence that was shown, to say which when deciding."""
+    return hashlib.sha256("".join(sorted(one.digest for one in grounds)).encode()).hexdigest()[:_CODE_LENGTH]
 
 
 def as_json(content: Any) -> str:

@@ -111,6 +111,21 @@ class Evaluation:
     experiment_id: str
     run_month: str
 
+    @classmethod
+    def of(cls, row: Any, commodity: str) -> Evaluation:
+        """The evaluation of a row that has its model, id and month."""
+        return cls(
+            commodity=commodity,
+            model=str(row["model_name"]),
+            experiment_id=str(row["experiment_id"]),
+            run_month=str(row["run_month"]),
+        )
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The parameters of statements about it."""
+        return {"commodity": self.commodity, "experiment_id": self.experiment_id, "run_month": self.run_month}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
@@ -158,24 +173,18 @@ class Subject:
         if self.champion is not None:
             row = self.champions.frame.loc[self.champion]
             if row["is_recorded"]:
-                return self._evaluation(row), "in production"
+                return Evaluation.of(row, self.commodity), "in production"
         if self.board is None:
             return None, ""
         frame = self.board.frame
         logged = frame[frame["experiment_id"].notna() & frame["run_month"].notna()]
         chosen = logged[logged["model_name"] == self.choice.model]
         if not chosen.empty:
-            return self._evaluation(chosen.iloc[0]), "the choice"
+            return Evaluation.of(chosen.iloc[0], self.commodity), "the choice"
         others = logged[logged["model_name"] != BASELINE]
-        return (None, "") if others.empty else (self._evaluation(others.iloc[0]), "the nearest to naive, the choice")
-
-    def _evaluation(self, row: Any) -> Evaluation:
-        return Evaluation(
-            commodity=self.commodity,
-            model=str(row["model_name"]),
-            experiment_id=str(row["experiment_id"]),
-            run_month=str(row["run_month"]),
-        )
+        if others.empty:
+            return None, ""
+        return Evaluation.of(others.iloc[0], self.commodity), "the nearest to naive, the choice"
 
 
 def subjects(asker: Asker, commodities: list[str]) -> list[Subject]:

@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from experiments.definitions import counted
-from experiments.services.decisions.desk import code_of
+from experiments.services.decisions.candidates import nearest
+from experiments.services.decisions.rules import code_of
 from experiments.services.reports import columns, formats
 from experiments.services.reports.columns import given
 from experiments.services.reports.model import Block, Report, Section, Table, Text
@@ -114,11 +115,9 @@ def _sentences(asker: Asker, commodity: str, *, tested: bool) -> list[str]:
     words = [f"{formats.plain(one.model_name)}: {formats.plain(one.grounds.verdict.words)}." for one in worse]
     if not worse:
         words.append(f"Of {counted(len(judged), 'model')} none is shown to be worse than naive beyond the margin.")
-    others = [one for one in judged if "excess" in one.grounds.verdict.figures and one not in worse]
-    if others:
-        nearest = max(others, key=lambda one: one.grounds.verdict.figures["excess"])
-        said = formats.plain(nearest.grounds.verdict.words)
-        words.append(f"Of the others {formats.plain(nearest.model_name)} is the nearest to it, {said}.")
+    if (other := nearest(judged)) is not None:
+        said = formats.plain(other.grounds.verdict.words)
+        words.append(f"Of the others {formats.plain(other.model_name)} is the nearest to it, {said}.")
     going = [one.grounds for one in worse if one.kept is None]
     if going and asker.asked_for is None:
         command = f"experiments prune --commodity {shlex.quote(commodity)} --apply --evidence {code_of(going)}"

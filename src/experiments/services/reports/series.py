@@ -37,12 +37,7 @@ def ahead(asker: Asker, subject: Subject) -> None:
 
 
 def _of_forecasts(evaluation: Evaluation) -> dict[str, str]:
-    return {
-        "commodity": evaluation.commodity,
-        "experiment_id": evaluation.experiment_id,
-        "run_month": evaluation.run_month,
-        "windows": str(LAST_WINDOWS),
-    }
+    return evaluation.place | {"windows": str(LAST_WINDOWS)}
 
 
 def _of_losses(subject: Subject, board: Answer) -> dict[str, str]:

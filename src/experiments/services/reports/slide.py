@@ -138,12 +138,10 @@ def _production(subject: Subject) -> Node:
         reason = answer.value(row, "reason", formats.text)
         children.append(Node(parts=("Promoted by force, against the rule: ", reason)))
     since = answer.value(row, "champion_from", formats.date)
-    children.append(Node(parts=("In production since ", since, ", decided by ", _decided_by(answer, row))))
+    children.append(
+        Node(parts=("In production since ", since, ", decided by ", answer.value(row, "decided_by", formats.text)))
+    )
     return Node(parts=("Production Model: ", model, f" ({formats.text(subject.name)})"), children=tuple(children))
-
-
-def _decided_by(answer: Answer, row: int) -> Part:
-    return answer.value(row, "decided_by", formats.text)
 
 
 def _figures(answer: Answer, row: int) -> list[Node]:

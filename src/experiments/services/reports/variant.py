@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from experiments.definitions import BASELINE, series_name
-from experiments.errors import NotFoundError, unknown
+from experiments.errors import unknown
 from experiments.services.answers import in_words
+from experiments.services.evidence import none_finished
 from experiments.services.reports import columns, formats
 from experiments.services.reports.asking import Evaluation, value_of
 from experiments.services.reports.columns import given
@@ -34,9 +35,7 @@ def check_model(asker: Asker, model: str) -> None:
     names = asker.models()
     if model not in names:
         raise unknown("model", model, names)
-    when = "yet" if asker.asked_for is None else f"by {asker.asked_for:%Y-%m-%d %H:%M} UTC: ask for a later day"
-    msg = f"no evaluation of {model} was finished {when}."
-    raise NotFoundError(msg)
+    raise none_finished(model, asker.asked_for)
 
 
 def variant(asker: Asker, subjects: list[Subject], model: str) -> Report:
@@ -77,7 +76,8 @@ def _sections(
     """What is shown of one series."""
     name, verdict = said
     last = int(own.sort_values(["data_as_of", "finished_at"], na_position="first").index[-1])
-    evaluation = _evaluation(runs, last)
+    found = runs.frame.loc[last]
+    evaluation = Evaluation.of(found, str(found["commodity"]))
     words = Text(parts=(f"{name}: {formats.plain(verdict)}.",), strong=True, basis=_basis(runs, subject))
     production = _production(subject, evaluation)
     settings = _settings(asker, evaluation)
@@ -91,16 +91,6 @@ def _sections(
 
 def _basis(runs: Answer, subject: Subject | None) -> tuple[Query, ...]:
     return (runs.query,) if subject is None or subject.board is None else (subject.board.query,)
-
-
-def _evaluation(runs: Answer, row: int) -> Evaluation:
-    found = runs.frame.loc[row]
-    return Evaluation(
-        commodity=str(found["commodity"]),
-        model=str(found["model_name"]),
-        experiment_id=str(found["experiment_id"]),
-        run_month=str(found["run_month"]),
-    )
 
 
 def _production(subject: Subject | None, evaluation: Evaluation) -> list[Text]:
@@ -129,12 +119,7 @@ def _numbers(runs: Answer, row: int) -> Figures:
 
 
 def _settings(asker: Asker, evaluation: Evaluation) -> Block:
-    answer = asker.ask(
-        "report_model_settings",
-        commodity=evaluation.commodity,
-        experiment_id=evaluation.experiment_id,
-        run_month=evaluation.run_month,
-    )
+    answer = asker.ask("report_model_settings", **evaluation.place)
     if answer.frame.empty:
         return Text(parts=("It has no parameters, and no features are recorded.",), basis=(answer.query,))
     return Table(query=answer.query, frame=answer.frame, columns=columns.SETTINGS, title="Parameters and features")
@@ -142,12 +127,7 @@ def _settings(asker: Asker, evaluation: Evaluation) -> Block:
 
 def _steps(asker: Asker, evaluation: Evaluation) -> Section | None:
     """Accuracy at every step, beside naive's."""
-    answer = asker.ask(
-        "report_model_steps",
-        commodity=evaluation.commodity,
-        experiment_id=evaluation.experiment_id,
-        run_month=evaluation.run_month,
-    )
+    answer = asker.ask("report_model_steps", **evaluation.place)
     frame = answer.frame
     if frame.empty:
         return None
