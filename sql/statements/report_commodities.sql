@@ -7,10 +7,10 @@ select
   sum(r.n_windows) as n_windows,
   cast(max(r.data_as_of) as date) as data_as_of
 from model_runs as r
-left join experiments as e
-  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest'
+left anti join experiments as e
+  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest' and e.ended_at > cast(:as_of as timestamp)
 where (:commodity = '' or r.commodity = :commodity)
   and r.status <> 'incomplete'
-  and coalesce(e.ended_at, r.run_timestamp) <= cast(:as_of as timestamp)
+  and r.run_timestamp <= cast(:as_of as timestamp)
 group by r.commodity
 order by r.commodity

@@ -10,12 +10,12 @@ select
   avg(r.execution_time_seconds) as avg_time,
   max(r.run_timestamp) as last_run
 from model_runs as r
-left join experiments as e
-  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest'
+left anti join experiments as e
+  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest' and e.ended_at > cast(:as_of as timestamp)
 where (:commodity = '' or r.commodity = :commodity)
   and r.beats_baseline = false
   and r.status <> 'incomplete'
-  and coalesce(e.ended_at, r.run_timestamp) <= cast(:as_of as timestamp)
+  and r.run_timestamp <= cast(:as_of as timestamp)
 group by r.commodity, r.unique_id, r.frequency, r.forecast_horizon_days, r.model_name
 having count(*) >= 3
 order by r.commodity, r.unique_id, r.frequency, r.forecast_horizon_days, avg_mae desc nulls last, r.model_name

@@ -11,10 +11,10 @@ select
   sum(r.cost_estimate_usd) as total_cost_usd,
   cast(max(r.run_timestamp) as date) as last_run
 from model_runs as r
-left join experiments as e
-  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest'
+left anti join experiments as e
+  on r.experiment_id = e.experiment_id and e.experiment_type = 'backtest' and e.ended_at > cast(:as_of as timestamp)
 where (:commodity = '' or r.commodity = :commodity)
   and r.status <> 'incomplete'
-  and coalesce(e.ended_at, r.run_timestamp) <= cast(:as_of as timestamp)
+  and r.run_timestamp <= cast(:as_of as timestamp)
 group by r.commodity, r.model_type
 order by r.commodity, n_runs desc, r.model_type

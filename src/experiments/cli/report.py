@@ -53,9 +53,9 @@ def report(  # noqa: PLR0913, PLR0917  a parameter an option
 
     check_purpose(purpose, name)
     target, chosen = check_target(output, form, purpose, name)
-    prepare(chosen)
+    show = prepare(chosen)
     with open_ledger(path, engine) as ledger:
-        made = build(ledger, purpose, name, commodity=commodity, as_of=as_of)
+        made = build(ledger, purpose, name, commodity=commodity, as_of=as_of, show=show)
     written = write(made, target, chosen)
     click.echo(f"Written to {written}.")
     click.echo(said(made.headline))

@@ -17,10 +17,13 @@ from experiments.storage.sql_files import statement
 from experiments.storage.table import select
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pandas as pd
 
     from experiments.services.answers import Choice
     from experiments.services.ledger import Ledger
+    from experiments.services.reports.model import Section
 
 _Question = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -36,6 +39,8 @@ class Asker:
     as_of : date or str, optional
         What was known at the end of that day, or at that time, UTC. By default now: the queries shown then give the
         same rows later too.
+    show : callable
+        Told each section as soon as it is made.
 
     Raises
     ------
@@ -43,8 +48,11 @@ class Asker:
         If `as_of` is no date.
     """
 
-    def __init__(self, ledger: Ledger, commodity: str | None, as_of: dt.date | str | None) -> None:
+    def __init__(
+        self, ledger: Ledger, commodity: str | None, as_of: dt.date | str | None, show: Callable[[Section], None]
+    ) -> None:
         self.ledger = ledger
+        self._show = show
         self.commodity = commodity
         self.asked_for = evidence.as_of_time(as_of)
         self.moment = self.asked_for or dt.datetime.now(dt.UTC)
@@ -87,6 +95,14 @@ class Asker:
 
     def _known(self) -> dict[str, str]:
         return {"commodity": self.commodity or "", "as_of": self.moment.isoformat()}
+
+    def shown(self, sections: Iterable[Section]) -> tuple[Section, ...]:
+        """Sections while they are made."""
+        made = []
+        for section in sections:
+            self._show(section)
+            made.append(section)
+        return tuple(made)
 
     def close(self) -> None:
         """Wait for what was asked ahead, and let the threads go."""

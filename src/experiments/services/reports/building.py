@@ -10,6 +10,7 @@ from experiments.services.reports.model import Report, Section, Text
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     from experiments.services.ledger import Ledger
 
@@ -24,6 +25,7 @@ def build(
     *,
     commodity: str | None = None,
     as_of: dt.date | str | None = None,
+    show: Callable[[Section], None] = lambda _: None,
 ) -> Report:
     """Build a report; every figure of it is a column of a query that it shows.
 
@@ -39,6 +41,8 @@ def build(
         Only this one; by default all.
     as_of : date or str, optional
         What was known at the end of that day, or at that time, UTC; by default now.
+    show : callable, optional
+        Told each section of a presentation as soon as it is made; from `writing.prepare`.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def build(
         If a model is named where none is asked for or the other way round, or `as_of` is no date.
     """
     check_purpose(purpose, model)
-    asker = Asker(ledger, commodity, as_of)
+    asker = Asker(ledger, commodity, as_of, show)
     try:
         return _built(asker, purpose, model)
     finally:

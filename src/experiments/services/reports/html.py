@@ -7,6 +7,7 @@ import secrets
 import shlex
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from experiments.services.reports import formats
 from experiments.services.reports.drawing import drawer
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     from experiments.services.reports.model import Query, Section
 
-_PLACE = re.compile(r"\[\[drawing [0-9a-f]{17,}\]\]")
+_PLACE = re.compile(r"\[\[drawing c[0-9a-f]{16}\]\]")
+
+_drawn: WeakKeyDictionary[Chart, tuple[str, Future[str]]] = WeakKeyDictionary()
+"""The name and the drawing of each chart."""
 
 
 def as_html(report: Report) -> str:
@@ -31,16 +35,17 @@ def as_html(report: Report) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    drawings = _drawings(report)
+    for section in report.sections:
+        draw(section)
     folder = files("experiments.services.reports") / "templates"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {"kind_of": kind_of, "is_value": is_value, "command": command, "after": queries_after}
-    environment.filters |= {"plain": formats.plain, "place": lambda chart: _place(drawings[id(chart)][0])}
+    environment.filters |= {"plain": formats.plain, "place": lambda chart: _place(_drawn[chart][0])}
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     style = (folder / "report.css").read_text(encoding="utf-8")
     page = template.render(report=report, style=style)
-    # drawn in another process while the page was written
-    drawn = {_place(name): drawing.result() for name, drawing in drawings.values()}
+    charts = [block for section in report.sections for block in section.blocks if isinstance(block, Chart)]
+    drawn = {_place(name): drawing.result() for name, drawing in (_drawn.pop(chart) for chart in charts)}
     return _PLACE.sub(lambda found: drawn[found.group()], page)
 
 
@@ -66,11 +71,12 @@ def command(query: Query) -> str:
     return formats.plain(f'experiments sql "$(cat {query.name}.sql)" {given}').rstrip()
 
 
-def _drawings(report: Report) -> dict[int, tuple[str, Future[str]]]:
-    """The name and the drawing of each chart, by the chart's identity."""
-    charts = [block for section in report.sections for block in section.blocks if isinstance(block, Chart)]
-    names = {id(chart): f"{secrets.token_hex(8)}{number}" for number, chart in enumerate(charts, 1)}
-    return {id(chart): (names[id(chart)], drawer().draw(spec(chart), f"c{names[id(chart)]}")) for chart in charts}
+def draw(section: Section) -> None:
+    """Begin to draw the charts of a section, in another process."""
+    for chart in section.blocks:
+        if isinstance(chart, Chart) and chart not in _drawn:
+            name = f"c{secrets.token_hex(8)}"
+            _drawn[chart] = name, drawer().draw(spec(chart), name)
 
 
 def _place(name: str) -> str:

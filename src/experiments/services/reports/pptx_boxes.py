@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from experiments.services.reports import formats
@@ -202,13 +203,22 @@ class Grid:
         table.horz_banding = False
         for place, width in enumerate(self.widths):
             table.columns[place].width = width
+        made: dict[tuple[bool, bool], Any] = {}
         for number, (cells, height) in enumerate(zip(rows, heights, strict=True)):
             table.rows[number].height = height
             for place, words in enumerate(cells):
-                self._cell(table.cell(number, place), words, numeric=self.numeric[place], is_head=number == 0)
+                kind = self.numeric[place], number == 0
+                cell = table.cell(number, place)
+                if kind in made:  # formatting takes a millisecond, so the others are copies of the first of a kind
+                    cell._tc.getparent().replace(cell._tc, deepcopy(made[kind]))
+                    cell = table.cell(number, place)
+                else:
+                    self._format(cell, numeric=kind[0], is_head=kind[1])
+                    made[kind] = cell._tc
+                cell.text_frame.paragraphs[0].runs[0].text = words
         return sum(heights)
 
-    def _cell(self, cell: Any, words: str, *, numeric: bool, is_head: bool) -> None:
+    def _format(self, cell: Any, *, numeric: bool, is_head: bool) -> None:
         from pptx.dml.color import RGBColor
         from pptx.enum.text import PP_ALIGN
 
@@ -219,6 +229,5 @@ class Grid:
         paragraph = cell.text_frame.paragraphs[0]
         paragraph.alignment = PP_ALIGN.RIGHT if numeric else PP_ALIGN.LEFT
         run = paragraph.add_run()
-        run.text = words
         run.font.size, run.font.bold, run.font.name = int(self.size * POINT), is_head, FONT
         run.font.color.rgb = RGBColor.from_string(WHITE if is_head else INK)

@@ -11,6 +11,8 @@ from experiments.services.reports.pruning import pruning_section
 from experiments.services.reports.slide import process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from experiments.services.reports.asking import Asker, Subject
     from experiments.services.reports.model import Answer
 
@@ -22,24 +24,28 @@ def presentation(asker: Asker, subjects: list[Subject]) -> Report:
     """What one shows to others."""
     for subject in subjects:
         series.ahead(asker, subject)
-    sections = [process(asker, subjects), _scale(asker)]
+    return Report(
+        title="Rigorous Experimentation",
+        sections=asker.shown(_sections(asker, subjects)),
+        headline=_headline(asker, subjects),
+        subtitle=asker.subtitle,
+    )
+
+
+def _sections(asker: Asker, subjects: list[Subject]) -> Iterator[Section]:
+    yield process(asker, subjects)
+    yield _scale(asker)
     for subject in subjects:
-        sections += series.leaderboard(subject)
+        yield from series.leaderboard(subject)
         found = (
             series.forecasts(asker, subject),
             series.losses(asker, subject),
             series.confidence_set(subject),
             series.costs(subject),
         )
-        sections += [section for section in found if section is not None]
+        yield from (section for section in found if section is not None)
     for commodity in dict.fromkeys(subject.commodity for subject in subjects):
-        sections.append(pruning_section(asker, commodity))
-    return Report(
-        title="Rigorous Experimentation",
-        headline=_headline(asker, subjects),
-        subtitle=asker.subtitle,
-        sections=tuple(sections),
-    )
+        yield pruning_section(asker, commodity)
 
 
 def _headline(asker: Asker, subjects: list[Subject]) -> tuple[Part, ...]:

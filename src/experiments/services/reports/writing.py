@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from experiments.errors import EngineError, InvalidInputError, unknown
 
 if TYPE_CHECKING:
-    from experiments.services.reports.model import Report
+    from collections.abc import Callable
+
+    from experiments.services.reports.model import Report, Section
 
 FORMATS = ("html", "pptx", "md")
 """What a report can be written as; also the ending of the file."""
@@ -84,8 +86,13 @@ def check_packages(form: str) -> None:
         raise EngineError(msg)
 
 
-def prepare(form: str) -> None:
+def prepare(form: str) -> Callable[[Section], None]:
     """See that a format can be written, and start what takes long to start, beside whatever comes next.
+
+    Returns
+    -------
+    callable
+        To be told each section when it is made: its charts are drawn beside whatever comes next.
 
     Raises
     ------
@@ -94,9 +101,12 @@ def prepare(form: str) -> None:
     """
     check_packages(form)
     if form == "html":
+        from experiments.services.reports import html
         from experiments.services.reports.drawing import drawer
 
         drawer()
+        return html.draw
+    return lambda _: None
 
 
 def write(report: Report, path: str | Path, form: str | None = None) -> Path:
