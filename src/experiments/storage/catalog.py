@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from experiments.definitions import check_identifier
@@ -22,6 +24,8 @@ VERSIONS = "schema_version"
 
 _TRUTH = "model_runs"
 """The table that makes a schema a ledger."""
+
+_AT_ONCE = 4
 
 _SETTINGS = {
     # a column that is constant in a file Sail reads from the statistics, where a double is off in its last digit;
@@ -81,11 +85,12 @@ def open_tables(engine: Engine) -> list[str]:
                 apply(engine, migration)
     created = [table for table in names("tables") if table not in there and _create(engine, table)]
     adopted = {VERSIONS} & {*there}  # to read it
-    for table in names("tables"):
-        if table not in adopted.union(created):
-            _adopt(engine, table)
-    for view in names("views"):
-        _define(engine, view)
+    # the engine looks at the files of every table that is named, which it can do of several at once
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        known = adopted.union(created)
+        list(threads.map(lambda table: _adopt(engine, table), [name for name in names("tables") if name not in known]))
+        for views in _in_order():
+            list(threads.map(lambda view: _define(engine, view), views))
     if waiting:
         _record(engine, waiting)
     return created
@@ -176,6 +181,17 @@ def _define(engine: Engine, view: str) -> None:
             return
         msg = f"cannot define the view {view} of {_where(engine)}: {first_line(error)}"
         raise EngineError(msg) from error
+
+
+def _in_order() -> list[list[str]]:
+    """The views, those first that read no other view, then those that read these."""
+    texts = {view: {*re.findall(r"\w+", statement("views", view))} for view in names("views")}
+    reading = {view: (words & texts.keys()) - {view} for view, words in texts.items()}
+    ordered: list[list[str]] = []
+    while reading:
+        ordered.append([view for view, others in reading.items() if not others & reading.keys()])
+        reading = {view: others for view, others in reading.items() if view not in ordered[-1]}
+    return ordered
 
 
 def _properties(table: str) -> str:

@@ -344,7 +344,8 @@ class Decisions:
 
     def _decide(self, commodity: str, state: State, rows: Sequence[dict[str, Any]]) -> list[Decision]:
         decided = append(self._engine, commodity, state.newest, rows)
-        project(self._engine)
+        if any(one.kind in {PROMOTE, ROLLBACK} for one in decided):
+            project(self._engine)
         return decided
 
 
