@@ -19,7 +19,15 @@ from numpy.testing import assert_array_equal
 
 from experiments.definitions import SEASON_LENGTH
 from experiments.science.example_data import load_vix, load_wti
-from experiments.science.forecasting import WindowForecast, forecast_window, training_window, window_key
+from experiments.science.forecasting import (
+    WindowForecast,
+    WindowsTask,
+    forecast_window,
+    forecast_windows,
+    part_for,
+    training_window,
+    window_key,
+)
 from experiments.science.metrics import scale_and_level
 from experiments.science.models import BASELINE_MODELS
 from experiments.science.series import Series, prepare
@@ -495,3 +503,27 @@ def test_a_window_s_key_changes_with_all_a_fit_depends_on() -> None:
     # what is recorded under keys made before covariates could be known in advance is found again
     assert key() == "aa28456b33b2035d"
     assert key(x_future=np.zeros((2, 1))) == key()
+
+
+# --- several windows, in whatever process ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("requires", [None, "statsmodels", "a_package_nobody_has"])
+@pytest.mark.parametrize("train_size", [None, 10])
+def test_the_windows_of_a_task_are_forecast_from_the_part_of_the_series_they_need(
+    train_size: int | None, requires: str | None
+) -> None:
+    whole, positions = series_of(60, rain=range(60)), (30, 40)
+    part, before = part_for(whole, positions, horizon=HORIZON, train_size=train_size)
+    assert (len(part.y), before) == ((44, 0) if train_size is None else (23, 21))
+    task = WindowsTask(
+        variant=replace(BASELINE_MODELS["naive"], requires=requires),
+        series=part,
+        positions=tuple(position - before for position in positions),
+        horizon=HORIZON,
+        train_size=train_size,
+        seed=0,
+    )
+    for position, forecast in zip(positions, forecast_windows(task), strict=True):
+        assert forecast.y_hat is not None
+        assert_array_equal(forecast.y_hat, np.full(HORIZON, float(position)))

@@ -643,3 +643,28 @@ def test_any_frame_is_taken_or_refused_in_words(data: pd.DataFrame, covariate: p
         for series in found:
             assert np.isfinite(series.y).all()
             assert (np.diff(series.ds).astype(int) > 0).all()
+
+
+def test_as_of_a_date_nothing_observed_later_is_there_and_what_is_known_in_advance_stays() -> None:
+    data, seen = prices(), dt.date(2024, 1, 4)
+    rain = pd.DataFrame({"ds": data["ds"], "rain": np.arange(len(data), dtype=float)})
+    (series,) = prepare(
+        data, commodity="Coffee", covariates={"rain": rain}, known_covariates={"holiday": rain}, as_of=seen
+    )
+    assert series.ds[-1] <= np.datetime64(seen)
+    (at_once,) = prepare(
+        data[data["ds"] <= pd.Timestamp(seen)],
+        commodity="Coffee",
+        covariates={"rain": rain[rain["ds"] <= pd.Timestamp(seen)]},
+        known_covariates={"holiday": rain},
+    )
+    assert series.dataset_version(("rain", "holiday")) == at_once.dataset_version(("rain", "holiday"))
+    with pytest.raises(InvalidInputError, match="has nothing as of 1999-01-01: give a later date"):
+        prepare(data, commodity="Coffee", as_of=dt.date(1999, 1, 1))
+
+
+def test_a_known_covariate_without_rows_for_long_is_said_to_stand() -> None:
+    days = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=120, freq="D"), "y": np.arange(120.0) + 1})
+    tariff = pd.DataFrame({"ds": days["ds"].drop(index=range(10, 90)), "tariff": 1.0})
+    (series,) = prepare(days, commodity="Coffee", known_covariates={"tariff": tariff})
+    assert any("has no row between 2024-01-10 and 2024-03-31" in note for note in series.notes), series.notes

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from experiments.services.decisions.desk import Decisions
     from experiments.services.evolution import Evolution
     from experiments.services.recompute import Recomputed
+    from experiments.services.reports.model import Report
 
 DEFAULT_PATH = "ledger"
 """Folder of the tables, where neither a path nor EXPERIMENTS_PATH is given."""
@@ -91,6 +92,32 @@ class Ledger:
         from experiments.services.decisions.audit import audit
 
         return audit(self.engine, as_of=as_of)
+
+    def report(
+        self,
+        purpose: str,
+        model: str | None = None,
+        *,
+        commodity: str | None = None,
+        as_of: dt.date | str | None = None,
+    ) -> Report:
+        """A report for "presentation", "pruning" or a "model": shown by a notebook, written by its `write`.
+
+        Parameters
+        ----------
+        purpose, model, commodity, as_of
+            As in `reports.building.build`.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such purpose, commodity or model, or nothing was known of it then.
+        InvalidInputError
+            If a model is named where none is asked for or the other way round, or `as_of` is no date.
+        """
+        from experiments.services.reports.building import build
+
+        return build(self, purpose, model, commodity=commodity, as_of=as_of)
 
     def log_experiment(self, model_name: str, results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         """Log one evaluation window, or bare figures; see `experiments.log_experiment`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    # in a notebook rich draws with ipywidgets, and warns at every step where they are not there
+    can_draw = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -39,7 +42,7 @@ def progress_bar(what: str, *, total: int, enabled: bool) -> Iterator[Callable[.
         TextColumn("{task.fields[doing]}"),
         console=console,
         transient=True,
-        disable=not (console.is_terminal or console.is_jupyter),
+        disable=not can_draw,
     )
     with bar:
         task = bar.add_task(what, total=total, doing="")

@@ -1,6 +1,7 @@
 """Draws: reads specifications, a line each, and answers each with a line. Run by `drawing`, never imported."""
 
 import json
+import signal
 import sys
 
 
@@ -8,6 +9,7 @@ def main() -> None:
     """Answer until there is nothing more to read."""
     import vl_convert
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever reads decides when to stop
     started = {"data": {"values": [{"x": 1}]}, "mark": "point", "encoding": {"x": {"field": "x"}}}
     vl_convert.vegalite_to_svg(started)  # what takes long, before it is asked for
     for line in sys.stdin:

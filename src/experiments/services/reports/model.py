@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 Format = Callable[[Any], str]
@@ -278,7 +281,7 @@ class Section:
         return tuple(found.values())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
     """A report to be written.
 
@@ -303,6 +306,21 @@ class Report:
         found = {query.key: query for query in _queries(self.headline)}
         found |= {query.key: query for section in self.sections for query in section.queries}
         return tuple(found.values())
+
+    def __repr__(self) -> str:
+        return f"<Report {self.title!r}: {said(self.headline)}>"
+
+    def write(self, path: str | Path) -> Path:
+        """Write it as the page, slides or Markdown that the path ends with; see `writing.write`."""
+        from experiments.services.reports.writing import write
+
+        return write(self, path)
+
+    def _repr_html_(self) -> str:
+        """The page, as notebooks show it: in a frame, so that neither changes the looks of the other."""
+        from experiments.services.reports.html import as_html
+
+        return f'<iframe srcdoc="{escape(as_html(self))}" width="100%" height="720" style="border: 0"></iframe>'
 
 
 def walk(node: Node) -> list[Node]:
