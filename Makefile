@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint wheel constraints clean
+.PHONY: help demo test coverage check lint wheel constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(VENV)/.demo ## Backtest the models on real prices and print the leaderbo
 
 test: $(VENV)/.dev ## Run the tests; ARGS='-m "not engine"' for the fast ones
 	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(VENV)/.dev ## Run all tests and measure what they reach (half an hour)
+	$(BIN)/python -m pytest --cov $(ARGS)
 
 check: lint wheel ## Lint, formatting, types, and the built wheel in a clean environment
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,13 +22,21 @@ from typing import Any
 import click
 import yaml
 from bundle_files import REFERENCE, Bundle, Package, Resource, build, load, plain, read, read_wheel, texts, walk
+from check_dashboards import check_alerts, check_dashboards, check_warehouses
 
 from experiments.errors import ExperimentsError
 from experiments.services.jobs import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 
-KINDS = {"jobs": ("job", "Job"), "schemas": ("schema", "Schema")}
+KINDS = {
+    "alerts": ("alert", "Alert"),
+    "dashboards": ("dashboard", "Dashboard"),
+    "experiments": ("experiment", "MlflowExperiment"),
+    "jobs": ("job", "Job"),
+    "schemas": ("schema", "Schema"),
+    "volumes": ("volume", "Volume"),
+}
 """Kinds of resources in use: the word in a file's name, and the class in `databricks.bundles`."""
 
 KEYS = {
@@ -37,6 +47,19 @@ KEYS = {
     "variable": {"description", "default", "type", "lookup"},
 }
 """Keys of databricks.yml, for which there are no classes."""
+
+LEVELS = {
+    "alerts": {"CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"},
+    "dashboards": {"CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"},
+    "experiments": {"CAN_READ", "CAN_EDIT", "CAN_MANAGE"},
+    "jobs": {"CAN_VIEW", "CAN_MANAGE_RUN", "CAN_MANAGE"},
+    "schemas": {"USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE"},
+    "volumes": {"READ_VOLUME", "WRITE_VOLUME"},
+}
+"""What may be granted on each kind; the classes take the levels of all kinds together."""
+
+EXTRAS = {"backtest": "models", "backfill": "models", "pruning-report": "reports", "presentation-report": "reports"}
+"""The extra a job's command needs."""
 
 OUTPUT = re.compile(r"(?:--wheel-dir|--outdir|--out-dir|-w|-o)[ =](\S+)")
 PATHS = {"notebook_path", "file_path", "source_code_path", "python_file"}
@@ -136,9 +159,10 @@ def check_schedules(bundle: Bundle) -> Iterator[str]:
         schedule = one.content.get("schedule")
         if schedule is None:
             continue
-        problem = quartz_problem(str(schedule.get("quartz_cron_expression", "")))
+        key = "quartz_cron_schedule" if one.kind == "alerts" else "quartz_cron_expression"
+        problem = quartz_problem(str(schedule.get(key, "")))
         if problem:
-            yield f"{one.file.name}: quartz_cron_expression: {problem}"
+            yield f"{one.file.name}: {key}: {problem}"
         pause = schedule.get("pause_status")
         if not re.fullmatch(r"\$\{var\.\w+\}", str(pause)):
             yield f"{one.file.name}: pause_status is {pause!r}: make it a variable, or development runs it too"
@@ -204,9 +228,13 @@ def check_wheel_tasks(bundle: Bundle) -> Iterator[str]:
                 yield f"{where}: no script {wheel_task.get('entry_point')!r}; the wheel has {[*bundle.package.scripts]}"
                 continue
             try:
-                parsed = _parse(script, [str(word) for word in bundle.resolved(wheel_task.get("parameters", []))])
+                words = [str(word) for word in bundle.resolved(wheel_task.get("parameters", []))]
+                parsed = _parse(script, words)
                 if "config" in parsed:
                     read_config(parsed["config"])
+                extra = EXTRAS.get(words[1])
+                if extra and task.get("environment_key") != extra:
+                    yield f"{where}: {words[1]} needs the extra {extra!r}, in an environment of that name"
             except (click.ClickException, ExperimentsError) as error:
                 yield f"{where}: {error.format_message() if isinstance(error, click.ClickException) else error}"
 
@@ -223,6 +251,48 @@ def _parse(script: str, words: list[str]) -> dict[str, Any]:
             raise click.UsageError(msg)
         command = known[name]
     return command.make_context(name, words).params
+
+
+def check_commands(bundle: Bundle) -> Iterator[str]:
+    """Each command `experiments job NAME` is started by one task."""
+    tasks = [task.get("python_wheel_task", {}) for job in _jobs(bundle) for task in job.content.get("tasks", [])]
+    started = [wheel_task.get("parameters", [])[1:2] for wheel_task in tasks]
+    module = importlib.import_module("experiments.cli.jobs")
+    for name in sorted(module.job.commands):
+        if (count := started.count([name])) != 1:
+            yield f"the command 'experiments job {name}' is started by {count} tasks, one is asked"
+
+
+def check_care(bundle: Bundle) -> Iterator[str]:
+    """Jobs run once at a time, end and tell somebody; their tasks are tried again."""
+    for one in _jobs(bundle):
+        if one.content.get("max_concurrent_runs") != 1:
+            yield f"{one.file.name}: max_concurrent_runs is not 1"
+        for name in ("queue", "timeout_seconds", "health", "email_notifications"):
+            if not one.content.get(name):
+                yield f"{one.file.name}: has no {name}"
+        for task in one.content.get("tasks", []):
+            for name in ("timeout_seconds", "max_retries"):
+                if "python_wheel_task" in task and not task.get(name):
+                    yield f"{one.file.name}: task {task.get('task_key')!r} has no {name}"
+
+
+def check_access(bundle: Bundle) -> Iterator[str]:
+    """Who may use a resource is said: groups by their variables, with what its kind knows."""
+    for one in bundle.resources:
+        given = [
+            (entry.get("principal"), level)
+            for entry in one.content.get("grants", [])
+            for level in entry.get("privileges", [])
+        ]
+        given += [(entry.get("group_name"), entry.get("level")) for entry in one.content.get("permissions", [])]
+        if not given:
+            yield f"{one.file.name}: says nothing of who may use it"
+        for who, level in given:
+            if not re.fullmatch(r"\$\{var\.\w+\}", str(who)):
+                yield f"{one.file.name}: {level} is given to {who!r}: name a group by its variable"
+            if level not in LEVELS.get(one.kind, {level}):
+                yield f"{one.file.name}: {level} is not given on {one.kind}, only {', '.join(sorted(LEVELS[one.kind]))}"
 
 
 def check_dependencies(bundle: Bundle) -> Iterator[str]:
@@ -244,8 +314,9 @@ def check_dependencies(bundle: Bundle) -> Iterator[str]:
                 if path.parent.resolve() not in folders or not fnmatch.fnmatch(bundle.package.file_name, path.name):
                     yield f"{where}: {line} is not where {bundle.package.file_name} is built: {[*map(str, folders)]}"
             given = {plain(line) for line in lines if line not in local}
-            if given not in [set(), *bundle.package.extras.values()]:
-                yield f"{where}: {sorted(given)} is what no extra of the wheel asks for: {bundle.package.extras}"
+            asked = bundle.package.extras.get(name, set())
+            if given != asked:
+                yield f"{where}: has {sorted(given)}, the wheel's extra of that name asks for {sorted(asked)}"
 
 
 def check_files(bundle: Bundle) -> Iterator[str]:
@@ -282,9 +353,22 @@ CHECKS: tuple[Callable[[Bundle], Iterator[str]], ...] = (
     check_schedules,
     check_tasks,
     check_wheel_tasks,
+    check_commands,
+    check_care,
     check_dependencies,
     check_files,
+    check_access,
+    check_warehouses,
+    check_dashboards,
+    check_alerts,
 )
+
+
+def validate(root: Path, target: str) -> list[str]:
+    """What the Databricks command line says of a target; it asks a workspace."""
+    command = ["databricks", "bundle", "validate", "--strict", "-t", target]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return [f"{target}: databricks bundle validate: {done.stdout}{done.stderr}".rstrip()] if done.returncode else []
 
 
 def main() -> None:
@@ -294,9 +378,15 @@ def main() -> None:
         package = read_wheel(wheel)
     targets = list(load(ROOT / "databricks.yml")["targets"])
     problems = [problem for target in targets for problem in check(ROOT, target, package)]
+    validated = shutil.which("databricks") is not None
+    if validated:
+        problems += [problem for target in targets for problem in validate(ROOT, target)]
     if problems:
         sys.exit("bundle check failed:\n  " + "\n  ".join(problems))
     sys.stdout.write(f"  bundle with {package.file_name}: {', '.join(targets)} hold (offline, on no workspace)\n")
+    sys.stdout.write(
+        f"  databricks bundle validate: {'nothing to say' if validated else 'skipped, no such command here'}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
--- One row per finished evaluation and step: accuracy at that step.
+-- One row per finished evaluation and step: accuracy at that step; naming the commodity, and the month, reads their files only.
 create or replace view accuracy_by_horizon as
 with cells as (
   select
+    f.commodity,
+    f.run_month,
     f.experiment_id,
     f.step,
     f.y,
@@ -10,10 +12,12 @@ with cells as (
     case when abs(f.y_hat - w.day0) <= 1e-6 * w.level then 0 else sign(f.y_hat - w.day0) end as forecast_move
   from forecasts as f
   inner join run_windows as w
-    on f.experiment_id = w.experiment_id and f.cutoff = w.cutoff
+    on f.commodity = w.commodity and f.run_month = w.run_month and f.experiment_id = w.experiment_id and f.cutoff = w.cutoff
 ),
 steps as (
   select
+    commodity,
+    run_month,
     experiment_id,
     step,
     count(*) as n_windows,
@@ -24,10 +28,10 @@ steps as (
       avg(case when actual_move <> 0 then case when actual_move = forecast_move then 1e0 else 0e0 end end)
     end as directional_accuracy
   from cells
-  group by experiment_id, step
+  group by commodity, run_month, experiment_id, step
 )
 select
-  r.commodity,
+  s.commodity,
   r.unique_id,
   r.backtest_id,
   r.frequency,
@@ -41,8 +45,9 @@ select
   s.mape,
   s.directional_accuracy,
   r.run_timestamp,
-  r.experiment_id
+  s.run_month,
+  s.experiment_id
 from steps as s
 inner join model_runs as r
-  on s.experiment_id = r.experiment_id
+  on s.commodity = r.commodity and s.run_month = r.run_month and s.experiment_id = r.experiment_id
 where r.status <> 'incomplete'

@@ -53,7 +53,7 @@ def twins(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patched.chdir(tmp_path_factory.mktemp("outside"))  # no repository: no commit that could change in between
         for maker, schema in SCHEMAS.items():
             opened[maker, maker] = made = connect(Path(f"{maker}_made").absolute(), schema=schema, engine=maker)
-            fill(made, workers=2 if maker == "spark" else 0)
+            fill(made, workers="spark" if maker == "spark" else 0)
         for maker, reader in (("sail", "spark"), ("spark", "sail")):
             path = opened[maker, maker].path
             opened[maker, reader] = connect(path, schema=SCHEMAS[maker], engine=reader, create=False)

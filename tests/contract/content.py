@@ -91,7 +91,7 @@ def reported() -> list[dict[str, Any]]:
     return told
 
 
-def fill(ledger: Ledger, *, workers: int | None) -> None:
+def fill(ledger: Ledger, *, workers: int | str) -> None:
     """Record the same again by every way in, in the same order, whoever fits."""
     for window in windows(3):
         ledger.log_experiment("mine", window, CONFIG | {"n_windows": 3, "tags": ["a", "b"], "random_seed": 7})

@@ -93,6 +93,8 @@ def test_all_keys_are_read(tmp_path: Path) -> None:
         (COFFEE + 'horizon = "14"\n', "horizon = '14': give a whole number of at least 1"),
         (COFFEE + "windows = true\n", "windows = True: give a whole number"),
         (COFFEE + "step = 0\n", "step = 0: give a whole number"),
+        (COFFEE + 'workers = "all"\n', "workers = 'all': give a whole number of at least 0 or \"spark\""),
+        (COFFEE + "workers = -1\n", 'workers = -1: give a whole number of at least 0 or "spark"'),
         (COFFEE + "train_size = 1.5\n", 'train_size = 1.5: give a whole number of at least 1 or "all"'),
         (COFFEE + 'windows = "all"\n', "windows = 'all': give a whole number"),
     ],

@@ -298,3 +298,58 @@ class TestAccuracyByHorizon:
     def test_what_is_not_whole_is_not_shown(self, shared: Ledger) -> None:
         self.put(shared, "unfinished", {1: [(110, 104)]}, status="incomplete")
         assert self.found(shared, "unfinished") == []
+
+
+class TestFinishedRuns:
+    def test_when_each_was_known_and_which_one_is_current(self, shared: Ledger) -> None:
+        ended = STARTED + dt.timedelta(days=40)
+        timed = run_row(backtest_id="0123456789", commodity="Finished", unique_id="Finished", model_name="timed")
+        put(
+            shared,
+            "model_runs",
+            timed,
+            timed | {"experiment_id": "older", "evaluation_key": "older", "data_as_of": OLDER},
+            timed | {"experiment_id": "half", "evaluation_key": "half", "status": "incomplete", "n_windows": 9},
+            timed | {"experiment_id": "told", "evaluation_key": "told", "backtest_id": None, "unique_id": "north"},
+        )
+        run = {"name": "timed", "status": "completed", "started_at": STARTED, "ended_at": ended}
+        known = run | {"experiment_id": timed["experiment_id"], "experiment_type": "backtest"}
+        put(shared, "experiments", known, run | {"experiment_id": "older", "experiment_type": "rl"})
+        columns = ("label", "finished_at", "finished_month", "is_current")
+        began = STARTED.replace(tzinfo=None)
+        assert view(shared, "finished_runs", "commodity = 'Finished'", "finished_at, label", *columns) == [
+            ("Finished north timed v1", began, f"{began:%Y-%m}", True),
+            ("Finished timed v1 (012345)", began, f"{began:%Y-%m}", False),
+            ("Finished timed v1 (012345)", ended.replace(tzinfo=None), f"{ended:%Y-%m}", True),
+        ]
+
+
+def test_decision_history_has_every_decision_and_not_its_evidence(shared: Ledger) -> None:
+    decision = {
+        "commodity": "Decided",
+        "decided_at": STARTED,
+        "decided_by": "her",
+        "experiment_id": None,
+        "forced": False,
+        "kind": "prune",
+        "model_name": "poor",
+        "model_version": "v1",
+        "policy": "{}",
+        "evidence": "{}",
+        "evidence_digest": "0",
+        "rule": "inferior",
+        "verdict": "inferior",
+        "follows": "",
+    }
+    put(shared, "decisions", decision | {"decision_id": "a"}, decision | {"decision_id": "b", "kind": "restore"})
+    where = "commodity = 'Decided'"
+    assert view(shared, "decision_history", where, "decision_id", "kind", "model_name", "verdict") == [
+        ("prune", "poor", "inferior"),
+        ("restore", "poor", "inferior"),
+    ]
+    columns = set(shared.sql("select * from decision_history").columns)
+    assert {column.name for column in sql_files.columns("decisions")} - columns == {
+        "evidence",
+        "policy",
+        "table_versions",
+    }

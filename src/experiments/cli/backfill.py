@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from experiments.cli.jobs import conclude, print_outcomes
 from experiments.cli.options import json_option, ledger_options, model_file_option
+from experiments.cli.outcomes import conclude, print_outcomes
+
+if TYPE_CHECKING:
+    from experiments.services.ledger import Ledger
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _dates(context: click.Context, option: click.Parameter, given: Sequence[str]) -> list[dt.date]:
@@ -21,15 +27,20 @@ def _dates(context: click.Context, option: click.Parameter, given: Sequence[str]
         raise click.BadParameter(msg) from error
 
 
+def as_of_option(command: Command) -> Command:
+    """The dates a backfill is of."""
+    return click.option(
+        "--as-of",
+        multiple=True,
+        callback=_dates,
+        metavar="DATE",
+        help="As if nothing after this date had been observed; again for more dates. [default: all that is given]",
+    )(command)
+
+
 @click.command()
 @click.argument("config", default="jobs/backfill.toml")
-@click.option(
-    "--as-of",
-    multiple=True,
-    callback=_dates,
-    metavar="DATE",
-    help="As if nothing after this date had been observed; again for more dates. [default: all that is given]",
-)
+@as_of_option
 @model_file_option
 @ledger_options
 @json_option
@@ -47,13 +58,26 @@ def backfill(
       experiments backfill jobs/backfill.toml
       experiments backfill my_commodities.toml --as-of 2023-12-29 --as-of 2024-12-31
     """  # noqa: D301  \b keeps click from filling the paragraph
-    from experiments.services.jobs import read_config, run_backtests
     from experiments.services.ledger import connect
+
+    run_backfill(config, as_of, model_files, lambda: connect(path, engine=engine), as_json=as_json)
+
+
+def run_backfill(
+    config: str,
+    as_of: Sequence[dt.date],
+    model_files: Sequence[str],
+    open_ledger: Callable[[], Ledger],
+    *,
+    as_json: bool,
+) -> None:
+    """Backtest what a file says at the dates given, and leave with exit code 1 if a commodity failed."""
+    from experiments.services.jobs import read_config, run_backtests
     from experiments.services.models import load_model_files
 
     sections = read_config(config)
     load_model_files(model_files)
     with ExitStack() as stack:
-        ledger = cache(lambda: stack.enter_context(connect(path, engine=engine)))  # what is refused leaves none behind
+        ledger = cache(lambda: stack.enter_context(open_ledger()))  # what is refused leaves none behind
         outcomes = print_outcomes(run_backtests(sections, ledger, as_of=as_of), quiet=as_json)
     conclude(outcomes, as_json=as_json)

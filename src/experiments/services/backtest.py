@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import SEASON_LENGTH, BacktestDefinition, check_count, check_text
@@ -13,6 +14,7 @@ from experiments.science.grid import cutoff_positions, find_grid
 from experiments.science.models import choose, code_fingerprint, feature_config
 from experiments.science.series import Series, check_covariates, prepare
 from experiments.science.span import Span, covered_span
+from experiments.services import fanout, pool
 from experiments.services.decisions.active import pruned_of, registry_path
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.science.window import ModelVariant
+    from experiments.storage.engine import Engine
 
 DEFAULT_SEED = 42
 
@@ -67,7 +70,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     data_version: str | None = None,
     as_of: dt.date | None = None,
     time_limit: float = TIME_LIMIT_SECONDS,
-    workers: int | None = None,
+    workers: int | str | None = None,
     ledger: Ledger | Callable[[], Ledger] | None = None,
     progress: bool = True,
 ) -> BacktestResult:
@@ -102,9 +105,10 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         As if nothing observed later had been given.
     time_limit : float
         Seconds a fit may take; one that takes longer is a failed window.
-    workers : int, optional
-        Processes that fit, one a core by default; 0 to fit in this one, where a debugger can follow and no time limit
-        holds. The forecasts do not depend on it.
+    workers : int or "spark", optional
+        Processes of this machine that fit; 0 to fit in this one, where a debugger can follow and no time limit holds;
+        "spark" to spread the fits over the machines of the ledger's Spark, not with the engine sail. By default
+        "spark" on a cluster of Databricks that has workers, else one a core. The forecasts do not depend on it.
     ledger : Ledger or callable, optional
         By default the one opened last, else the default one. A callable is asked for it once everything is checked
         that needs none.
@@ -114,7 +118,9 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     Raises
     ------
     InvalidInputError
-        If the data or a setting cannot be used; nothing was fitted or written.
+        If the data or a setting cannot be used, or the engine spreads no fits; nothing was fitted or written.
+    EngineError
+        If Spark gives up on fits it was given; what was fitted is kept.
     NotEnoughDataError
         If a series, or what the covariates cover of it, is too short for the windows.
     NotFoundError
@@ -127,7 +133,10 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     observed = check_covariates("covariates", covariates)
     in_advance = check_covariates("known_covariates", known_covariates)
     time_limit = check_time_limit(time_limit)
-    workers = cores() if workers is None else check_count("workers", workers, least=0)
+    if isinstance(workers, str):
+        fanout.check_spread(workers)
+    elif workers is not None:
+        check_count("workers", workers, least=0)
     variants, left_out = choose(models, [*observed, *in_advance])
     if models is None:
         variants, pruned = _in_use(variants, commodity)
@@ -150,6 +159,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         _check_length(span, definition, min_train)
     # nothing above needs the ledger: what is refused there leaves none behind
     ledger = (ledger() if callable(ledger) else ledger) or current()
+    run = _who_fits(workers, ledger.engine, time_limit)
     definition, counted_from, begun = _on_grid(definition, spans, ledger)
     plans: list[Plan] = []
     notes: list[str] = []
@@ -164,9 +174,7 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
             whole, running = with_features(seen, variant, positions)
             config = EvaluationConfig.of(_config(running, whole, definition, seed) | said)
             plans.append(Plan(variant=running, series=whole, positions=positions, config=config, definition=definition))
-    ids, n_fits, failures = walk(
-        plans, ledger.recorder, seed=seed, workers=workers, time_limit=time_limit, what=doing, progress=progress
-    )
+    ids, n_fits, failures = walk(plans, ledger.recorder, seed=seed, run=run, what=doing, progress=progress)
     board = ledger.leaderboard(commodity, definition.backtest_id)
     latest = board["data_as_of"].dropna().max()
     if latest > max(plan.series.ds[-1].item() for plan in plans):
@@ -180,6 +188,16 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
         seconds=time.perf_counter() - started,
         notes=tuple(dict.fromkeys([*notes, *left_out, *failures])),
     )
+
+
+def _who_fits(workers: int | str | None, engine: Engine, time_limit: float) -> Callable[..., Any]:
+    """What runs the tasks of a walk."""
+    if workers is None:
+        workers = fanout.SPREAD if fanout.has_machines(engine) else cores()
+    if isinstance(workers, str):
+        fanout.check_spread(workers, engine)
+        return partial(fanout.run, engine=engine, time_limit=time_limit)
+    return partial(pool.run, workers=workers, time_limit=time_limit)
 
 
 def _in_use(variants: Sequence[ModelVariant], commodity: str) -> tuple[list[ModelVariant], list[str]]:

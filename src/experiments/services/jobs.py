@@ -12,6 +12,7 @@ from experiments.definitions import check_commodity
 from experiments.errors import ExperimentsError, InvalidInputError, NotFoundError
 from experiments.services.answers import Choice, choices
 from experiments.services.backtest import TIME_LIMIT_SECONDS, BacktestResult, backtest
+from experiments.services.fanout import SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ class Section:
     step: int | None = None
     train_size: int | None = 1000
     time_limit: int = int(TIME_LIMIT_SECONDS)
+    workers: int | str | None = None
     date_column: str = "ds"
     value_column: str = "y"
 
@@ -145,6 +147,7 @@ def _run(section: Section, ledger: Callable[[], Ledger], *, as_of: dt.date | Non
         data_version=prices.version,
         as_of=as_of,
         time_limit=section.time_limit,
+        workers=section.workers,
         ledger=ledger,
         progress=progress,
     )
@@ -176,12 +179,12 @@ def _refusal(name: str, value: Any) -> str | None:
         return None if isinstance(value, str) and value.strip() else "a text that is not empty"
     if name in ("covariates", "known_covariates", "models"):
         return None if _is_list_of(value, str) else 'a list of texts, such as ["one", "two"]'
-    if (isinstance(value, int) and not isinstance(value, bool) and value >= 1) or (name, value) == (
-        "train_size",
-        "all",
-    ):
+    word, least = {"train_size": ("all", 1), "workers": (SPREAD, 0)}.get(name, (None, 1))
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return None
-    return "a whole number of at least 1" + (' or "all"' if name == "train_size" else "")
+    if value == word:
+        return None
+    return f"a whole number of at least {least}" + ("" if word is None else f' or "{word}"')
 
 
 def _is_list_of(value: Any, kind: type) -> bool:

@@ -79,6 +79,27 @@ def run(
         for tag, task in tasks:
             yield from ((tag, number, forecast) for number, forecast in enumerate(forecast_windows(task)))
         return
+    yield from run_packed(((tag, pack(task)) for tag, task in tasks), workers=workers, time_limit=time_limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedTask:
+    """A task as it travels: its content, and the model files this process has run, which it may name."""
+
+    content: bytes
+    files: tuple[str, ...]
+    n_windows: int
+
+
+def pack(task: WindowsTask) -> PackedTask:
+    """A task to be read in another process."""
+    return PackedTask(content=cloudpickle.dumps(task), files=tuple(loaded_files()), n_windows=len(task.positions))
+
+
+def run_packed(
+    tasks: Iterable[tuple[Tag, PackedTask]], *, workers: int, time_limit: float
+) -> Generator[tuple[Tag, int, WindowForecast]]:
+    """As `run`, in at least one worker; no task is read in this process."""
     pending = _Pending(iter(tasks))
     running: list[_Worker[Tag]] = []
     try:
@@ -146,7 +167,7 @@ def _edited(file: str) -> float | None:
 class _Pending(Generic[Tag]):
     """Tasks that no worker has yet: those given back first, then new ones."""
 
-    def __init__(self, new: Iterator[tuple[Tag, WindowsTask]]) -> None:
+    def __init__(self, new: Iterator[tuple[Tag, PackedTask]]) -> None:
         self._new = new
         self._back: deque[_Given[Tag]] = deque()
 
@@ -164,9 +185,14 @@ class _Given(Generic[Tag]):
     """A task and how many of its windows are done; `tried` is whether the next of them cost a worker its life."""
 
     tag: Tag
-    task: WindowsTask
+    task: PackedTask
     done: int = 0
     tried: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether every window is done."""
+        return self.done == self.task.n_windows
 
     def finish_window(self, forecast: WindowForecast) -> tuple[Tag, int, WindowForecast]:
         self.done, self.tried = self.done + 1, False
@@ -201,9 +227,8 @@ class _Worker(Generic[Tag]):
         if not self.queue:
             self._heard_at = max(self._heard_at, time.monotonic())
         self.queue.append(given)
-        left = replace(given.task, positions=given.task.positions[given.done :])
         with contextlib.suppress(OSError):  # that it is gone is noticed when it is listened to
-            self.connection.send_bytes(cloudpickle.dumps((loaded_files(), cloudpickle.dumps(left))))
+            self.connection.send_bytes(cloudpickle.dumps((given.task, given.done)))
 
     def fill(self, pending: _Pending[Tag]) -> None:
         while len(self.queue) < _AHEAD and not self.gone and (given := pending.next()) is not None:
@@ -222,9 +247,9 @@ class _Worker(Generic[Tag]):
                 if isinstance(message, WindowForecast):
                     yield self.queue[0].finish_window(message)
                 elif message is not None:  # the task cannot be read there
-                    while self.queue[0].done < len(self.queue[0].task.positions):
+                    while not self.queue[0].finished:
                         yield self.queue[0].finish_window(WindowForecast(error=message))
-                if self.queue and self.queue[0].done == len(self.queue[0].task.positions):
+                if self.queue and self.queue[0].finished:
                     self.queue.popleft()
         except (EOFError, OSError):
             self.gone = True
@@ -260,7 +285,7 @@ def _lost(worker: _Worker[Tag], pending: _Pending[Tag], time_limit: float) -> It
         )
     else:
         given.tried = True
-    pending.give_back(one for one in worker.queue if one.done < len(one.task.positions))
+    pending.give_back(one for one in worker.queue if not one.finished)
 
 
 def serve(handle: int) -> None:
@@ -271,23 +296,24 @@ def serve(handle: int) -> None:
         while connection.poll(_IDLE_SECONDS):
             content = connection.recv_bytes()
             try:
-                task = _read(*cloudpickle.loads(content))
+                packed, done = cloudpickle.loads(content)
+                task = _read(packed)
             except Exception as error:  # noqa: BLE001  a model's own code runs when it is read
                 connection.send_bytes(cloudpickle.dumps(f"{type(error).__name__}: {error}"[:500]))
                 continue
             connection.send_bytes(cloudpickle.dumps(None))  # what it took to read is not the model's time
-            for forecast in forecast_windows(task):
+            for forecast in forecast_windows(replace(task, positions=task.positions[done:])):
                 connection.send_bytes(cloudpickle.dumps(forecast))
 
 
-def _read(files: Iterable[str], content: bytes) -> WindowsTask:
+def _read(packed: PackedTask) -> WindowsTask:
     """A task; where something in it is named and not contained, such as a cached function, its file is run."""
     try:
-        task: WindowsTask = cloudpickle.loads(content)
+        task: WindowsTask = cloudpickle.loads(packed.content)
     except ModuleNotFoundError:
-        for file in files:
+        for file in packed.files:
             load_model_file(file)
-        task = cloudpickle.loads(content)
+        task = cloudpickle.loads(packed.content)
     return task
 
 

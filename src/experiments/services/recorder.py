@@ -44,6 +44,9 @@ PINS = {
 }
 """Partition columns a row's key determines."""
 
+RESUMED_FOR = dt.timedelta(days=21)
+"""How long an interrupted evaluation is gone on with under its own id; maintenance sweeps what is left later."""
+
 
 class Recorder:
     """Turns what is logged into rows; holds the evaluations that are not finished yet."""
@@ -139,8 +142,12 @@ class Recorder:
         return self._ids("recorded_runs", commodity, evaluation_keys)
 
     def unfinished(self, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
-        """By key, the ids under which windows of these evaluations were stored before they were interrupted."""
-        return self._ids("begun_runs", commodity, evaluation_keys)
+        """By key, the ids under which windows of these evaluations were stored before they were interrupted.
+
+        One that began too long ago begins anew, with the forecasts that are there.
+        """
+        found = self._ids("begun_runs", commodity, evaluation_keys)
+        return {key: begun for key, begun in found.items() if time_of(begun) > _now() - RESUMED_FOR}
 
     def _ids(self, name: str, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
         if not evaluation_keys:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import counted
 from experiments.science.forecasting import WindowForecast, WindowsTask, part_for, training_window, window_key
 from experiments.science.metrics import scale_and_level
-from experiments.services import pool
 from experiments.services.evaluation import Evaluation, evaluation_key
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.progress import progress_bar
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from experiments.definitions import BacktestDefinition
     from experiments.science.series import Series
@@ -101,13 +100,12 @@ class _Chunk:
     cuts: tuple[_Cut, ...]
 
 
-def walk(  # noqa: PLR0913  all but the first two by name
+def walk(
     plans: Sequence[Plan],
     recorder: Recorder,
     *,
     seed: int,
-    workers: int,
-    time_limit: float,
+    run: Callable[[Iterator[tuple[_Chunk, WindowsTask]]], Generator[tuple[_Chunk, int, WindowForecast]]],
     what: str,
     progress: bool,
 ) -> tuple[dict[tuple[str, str], str], int, list[str]]:
@@ -118,8 +116,10 @@ def walk(  # noqa: PLR0913  all but the first two by name
     plans : sequence of Plan
     recorder : Recorder
         Holds the ledger's evaluations and takes the new ones.
-    seed, workers, time_limit
+    seed : int
         As in `backtest`.
+    run : callable
+        Who fits: `pool.run` or `fanout.run`, with all but the tasks given.
     what : str
         What the progress bar says is backtested.
     progress : bool
@@ -143,7 +143,7 @@ def walk(  # noqa: PLR0913  all but the first two by name
     with (
         bar as advance,
         _interruptible(walking, advance),
-        closing(pool.run(walking.tasks(todo, advance), workers=workers, time_limit=time_limit)) as fits,
+        closing(run(walking.tasks(todo, advance))) as fits,
     ):
         stored_at = time.monotonic()
         try:

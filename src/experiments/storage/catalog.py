@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 VERSIONS = "schema_version"
 """The table of applied migrations."""
 
+VERSIONS_KEY = ("version",)
+"""Its key."""
+
 _TRUTH = "model_runs"
 """The table that makes a schema a ledger."""
 
@@ -31,7 +34,8 @@ _SETTINGS = {
     # a column that is constant in a file Sail reads from the statistics, where a double is off in its last digit;
     # partitions prune what is worth pruning
     "delta.dataSkippingNumIndexedCols": "0",
-    # the log of thousands of small commits slows every one after: what a checkpoint replaces is kept for a while only
+    # the log of thousands of small commits slows every one after: what a checkpoint replaces is kept for a while only,
+    # and so far back time travel by version reaches
     "delta.logRetentionDuration": "interval 10 minutes",
     "delta.deletedFileRetentionDuration": "interval 10 minutes",
 }
@@ -115,7 +119,7 @@ def _record(engine: Engine, applied: tuple[Migration, ...]) -> None:
         {"version": migration.version, "name": migration.name, "applied_at": now, "applied_by": by}
         for migration in applied
     ]
-    merge_new(engine, VERSIONS, rows, key=("version",))
+    merge_new(engine, VERSIONS, rows, key=VERSIONS_KEY)
 
 
 def _check_columns(engine: Engine, table: str, waiting: tuple[Migration, ...]) -> None:
@@ -151,6 +155,8 @@ def _create(engine: Engine, table: str) -> bool:
         if _is_there(engine, table):
             return False
         msg = f"cannot create the table {table} of {_where(engine)}: {first_line(error)}"
+        if engine.location is None:
+            msg += " Whoever makes a ledger needs USE SCHEMA and CREATE TABLE on the schema: ask its owner."
         raise EngineError(msg) from error
     return True
 
@@ -172,15 +178,21 @@ def _adopt(engine: Engine, table: str) -> None:
         raise EngineError(msg) from error
 
 
-def _define(engine: Engine, view: str) -> None:
-    """Define a view anew; where a catalog keeps it and only its owner may, the one that is there serves."""
+def views_of_others(engine: Engine) -> list[str]:
+    """The views that a catalog keeps and that only their owners may define anew: those that are there serve."""
+    return [view for view in names("views") if not _define(engine, view)]
+
+
+def _define(engine: Engine, view: str) -> bool:
+    """Define a view anew; False where a catalog keeps it and only its owner may: the one that is there serves."""
     try:
         engine.spark.sql(statement("views", view))
     except Exception as error:
         if engine.location is None and engine.spark.catalog.tableExists(view):
-            return
+            return False
         msg = f"cannot define the view {view} of {_where(engine)}: {first_line(error)}"
         raise EngineError(msg) from error
+    return True
 
 
 def _in_order() -> list[list[str]]:
@@ -213,4 +225,6 @@ def _has_log(folder: Path) -> bool:
 
 
 def _where(engine: Engine) -> str:
-    return "the schema" if engine.location is None else str(engine.location)
+    if engine.location is not None:
+        return str(engine.location)
+    return f"{engine.spark.catalog.currentCatalog()}.{engine.spark.catalog.currentDatabase()}"

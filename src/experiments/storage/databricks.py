@@ -33,6 +33,10 @@ def start_databricks(*, catalog: str, schema: str, create: bool) -> Engine:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
     except Exception as error:
         msg = f"the schema {catalog}.{schema} cannot be used: {first_line(error)}"
+        msg += (
+            f" Ask the owner of the catalog {catalog} for USE CATALOG on it, and for USE SCHEMA on {catalog}.{schema}"
+        )
+        msg += f" or, where that is not there, CREATE SCHEMA on {catalog}." if create else "."
         raise EngineError(msg) from error
     if not there and not create:
         msg = f"there is no schema {catalog}.{schema}: make a ledger there with 'experiments job backtest'."

@@ -5,15 +5,39 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from experiments.errors import EngineError
+from experiments.errors import EngineError, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from deltalake import DeltaTable
+
 COMPACT_EVERY = 25
 """Commits after which a writer compacts a table and checkpoints its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tended:
+    """What was done, or would be, to the files of a table.
+
+    Attributes
+    ----------
+    files_before, files_after : int or None
+        Files the table consists of; of a dry run there is none after.
+    n_removed : int
+        Files removed that no version needs.
+    bytes_freed : int or None
+        Their size; None where the engine does not tell.
+    """
+
+    files_before: int
+    files_after: int | None
+    n_removed: int
+    bytes_freed: int | None
 
 
 @contextmanager
@@ -64,10 +88,82 @@ def compact(folder: Path) -> None:
         return
     # what fails is done by the next writer over the mark
     with turn(folder), suppress(CommitFailedError, DeltaError):
-        table = DeltaTable(str(folder))
-        table.optimize.compact()
-        table.create_checkpoint()  # and with it goes what has expired of the log
-        _drop_checksums(folder / "_delta_log")
+        _rewrite(folder, DeltaTable(str(folder)))
+
+
+def tend(folder: Path, *, retain_hours: int, dry_run: bool) -> Tended:
+    """Compact a table, checkpoint its log and remove the files nobody needs any more.
+
+    A file goes when no version in the log lists it and it was written more than `retain_hours` ago, also one that a
+    writer left behind when it died. The log of a table on this machine reaches back ten minutes at least (see
+    `catalog`), and so does time travel. Two at once take turns; killed on the way, the next one ends the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table.
+    retain_hours : int
+        How old such a file must be.
+    dry_run : bool
+        Whether to change nothing and only look what would be removed.
+
+    Raises
+    ------
+    EngineError
+        If the packages are not installed, or the files cannot be read or written.
+    """
+    try:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+    except ImportError as error:
+        msg = "the files of a ledger are looked after with deltalake: pip install 'experiment-ledger[local]'."
+        raise EngineError(msg) from error
+    try:
+        with turn(None if dry_run else folder):
+            table = DeltaTable(str(folder))
+            before = len(table.file_uris())
+            if not dry_run:
+                _rewrite(folder, table)
+                table = DeltaTable(str(folder))
+            # not enforced: a table made elsewhere may say a week, and nobody looks back further than its log
+            going = table.vacuum(retain_hours, dry_run=True, full=True, enforce_retention_duration=False)
+            freed = sum(_size(folder, path) for path in going)
+            if going and not dry_run:
+                table.vacuum(retain_hours, dry_run=False, full=True, enforce_retention_duration=False)
+            after = None if dry_run else len(table.file_uris())
+    except (DeltaError, OSError) as error:
+        msg = f"the files of the table at {folder} cannot be looked after: {first_line(error)}"
+        raise EngineError(msg) from error
+    return Tended(files_before=before, files_after=after, n_removed=len(going), bytes_freed=freed)
+
+
+def last_written(folder: Path) -> dict[tuple[str, ...], int]:
+    """When a file was last added to each partition of a table, in milliseconds since 1970, by its values in order."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(str(folder))
+    found = table.get_add_actions(flatten=True)
+    columns = [f"partition.{name}" for name in table.metadata().partition_columns]
+    values = {name: found[name].to_pylist() for name in (*columns, "modification_time")}
+    newest: dict[tuple[str, ...], int] = {}
+    for *place, written in zip(*values.values(), strict=True):
+        newest[tuple(place)] = max(written, newest.get(tuple(place), 0))
+    return newest
+
+
+def _rewrite(folder: Path, table: DeltaTable) -> None:
+    """Compact a table that was just looked at, in one's turn."""
+    table.optimize.compact()
+    table.create_checkpoint()  # and with it goes what has expired of the log
+    _drop_checksums(folder / "_delta_log")
+
+
+def _size(folder: Path, path: str) -> int:
+    """The size of a file of a table; 0 where it has gone meanwhile."""
+    for name in (path, unquote(path)):
+        with suppress(OSError):
+            return (folder / name).stat().st_size
+    return 0
 
 
 def _drop_checksums(log: Path) -> None:

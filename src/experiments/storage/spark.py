@@ -169,7 +169,8 @@ def _start_local() -> SparkSession:
         raise EngineError(msg)
     settings = Path(str(files("experiments.storage") / "spark_settings"))
     options = f"-Dlog4j2.configurationFile={(settings / 'log4j2.properties').as_uri()}"
-    builder = SparkSession.builder.master("local[*]").appName("experiments")
+    # a task whose Python worker dies is tried again, as on a cluster
+    builder = SparkSession.builder.master("local[*,4]").appName("experiments")
     for name, value in (_SESSION | _LOCAL).items():
         builder = builder.config(name, value)
     builder = builder.config("spark.driver.extraJavaOptions", options)

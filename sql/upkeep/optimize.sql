@@ -1,0 +1,2 @@
+-- Rewrites many small files as few, on Databricks.
+optimize {table}{order}
