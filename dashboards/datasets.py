@@ -139,7 +139,8 @@ ACCURACY = dataset(
     "accuracy",
     "Accuracy by step",
     "f.label f.commodity f.model_type f.forecast_horizon_days a.step a.n_windows a.mae a.mape a.directional_accuracy",
-    "accuracy_by_horizon as a\ninner join finished_runs as f\n  on a.experiment_id = f.experiment_id\n"
+    "accuracy_by_horizon as a\ninner join finished_runs as f\n  on a.commodity = f.commodity\n"
+    "  and a.run_month = f.run_month\n  and a.experiment_id = f.experiment_id\n"
     "where f.is_current",
 )
 COST = dataset(

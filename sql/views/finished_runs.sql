@@ -36,6 +36,7 @@ select
   r.cost_estimate_usd,
   r.run_by,
   coalesce(l.is_current, false) as is_current,
+  r.run_month,
   r.experiment_id
 from model_runs as r
 left join experiments as e

@@ -1,2 +1,2 @@
--- Not RELY: reported figures are merged on an experiment_id that a caller brings, computed ones on this key.
-alter table model_runs add constraint model_runs_key primary key (evaluation_key)
+-- The specified key; computed evaluations are merged on evaluation_key, which is as unique. Not RELY, as for every table.
+alter table model_runs add constraint model_runs_key primary key (experiment_id)
