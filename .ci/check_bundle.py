@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import click
 import yaml
@@ -60,6 +61,8 @@ LEVELS = {
 
 EXTRAS = {"backtest": "models", "backfill": "models", "pruning-report": "reports", "presentation-report": "reports"}
 """The extra a job's command needs."""
+
+ZONES = available_timezones()
 
 OUTPUT = re.compile(r"(?:--wheel-dir|--outdir|--out-dir|-w|-o)[ =](\S+)")
 PATHS = {"notebook_path", "file_path", "source_code_path", "python_file"}
@@ -163,6 +166,8 @@ def check_schedules(bundle: Bundle) -> Iterator[str]:
         problem = quartz_problem(str(schedule.get(key, "")))
         if problem:
             yield f"{one.file.name}: {key}: {problem}"
+        if schedule.get("timezone_id") not in ZONES:
+            yield f"{one.file.name}: timezone_id is {schedule.get('timezone_id')!r}, which is no time zone"
         pause = schedule.get("pause_status")
         if not re.fullmatch(r"\$\{var\.\w+\}", str(pause)):
             yield f"{one.file.name}: pause_status is {pause!r}: make it a variable, or development runs it too"
@@ -232,6 +237,8 @@ def check_wheel_tasks(bundle: Bundle) -> Iterator[str]:
                 parsed = _parse(script, words)
                 if "config" in parsed:
                     read_config(parsed["config"])
+                if parsed.get("engine") != "databricks":
+                    yield f"{where}: asks the engine {parsed.get('engine')!r}, there is only databricks"
                 extra = EXTRAS.get(words[1])
                 if extra and task.get("environment_key") != extra:
                     yield f"{where}: {words[1]} needs the extra {extra!r}, in an environment of that name"

@@ -134,9 +134,15 @@ FILTERS = [
     chooser("filter_horizon", "Horizon, steps", "filter-multi-select", having("forecast_horizon_days")),
     chooser(
         "filter_date",
-        "Evaluations and decisions from, to (UTC)",
+        "Finished, compared, decided from, to (UTC)",
         "filter-date-range-picker",
-        [(RUNS, "finished_at"), (DECISIONS, "decided_at")],
+        [
+            *((one, "finished_at") for one in (RUNS, ACCURACY)),
+            *((one, "known_at") for one in (BOARD, COST)),
+            (CANDIDATES, "last_run"),
+            (PRUNED, "pruned_from"),
+            (DECISIONS, "decided_at"),
+        ],
     ),
     switch("filter_metric", "Loss of leaderboard and cost", METRICS, "metric"),
 ]
@@ -294,8 +300,8 @@ DECISIONS_PAGE = [
             "champions_table",
             "Models in production",
             CHAMPIONS,
-            "commodity unique_id model_name model_version model_type champion_from forced verdict forecast_horizon_days"
-            " mae_path mae_14day beats_baseline n_windows data_as_of",
+            "commodity unique_id model_name model_version model_type champion_from forced verdict latest_verdict"
+            " forecast_horizon_days mae_path mae_14day beats_baseline n_windows data_as_of",
             about="Figures of the evaluation that was promoted; empty where it was removed.",
         ),
     ),

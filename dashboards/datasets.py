@@ -35,6 +35,7 @@ HEADINGS = {
     "kind": "What",
     "label": "Model",
     "last_run": "Last evaluation, UTC",
+    "latest_verdict": "What the latest backtest says",
     "loss": "Loss, unit of the series",
     "mae": "Mean absolute error, unit of the series",
     "mae_14day": "Error at step 14, unit of the series",
@@ -48,8 +49,8 @@ HEADINGS = {
     "n_windows": "Windows",
     "naive_difference": "Difference from naive, unit of the series",
     "naive_loss": "Loss of naive",
-    "naive_lower": "from",
-    "naive_upper": "to",
+    "naive_lower": "95 % from",
+    "naive_upper": "95 % to",
     "num_runs": "Evaluations",
     "place": "Place",
     "pruned_from": "Since, UTC",
@@ -138,7 +139,8 @@ BOARD = dataset(
 ACCURACY = dataset(
     "accuracy",
     "Accuracy by step",
-    "f.label f.commodity f.model_type f.forecast_horizon_days a.step a.n_windows a.mae a.mape a.directional_accuracy",
+    "f.label f.commodity f.model_type f.forecast_horizon_days f.finished_at a.step a.n_windows a.mae a.mape"
+    " a.directional_accuracy",
     "accuracy_by_horizon as a\ninner join finished_runs as f\n  on a.commodity = f.commodity\n"
     "  and a.run_month = f.run_month\n  and a.experiment_id = f.experiment_id\n"
     "where f.is_current",
@@ -147,7 +149,8 @@ COST = dataset(
     "cost",
     "Cost against accuracy",
     "c.commodity c.unique_id c.backtest_id c.forecast_horizon_days l.model_type c.model_name c.model_version c.loss"
-    " c.skill c.execution_time_seconds c.cost_estimate_usd c.in_confidence_set c.is_efficient c.verdict",
+    " c.skill c.execution_time_seconds c.cost_estimate_usd c.in_confidence_set c.is_efficient c.verdict"
+    " l.known_at",
     "accuracy_by_cost as c\ninner join leaderboard_history as l\n  on c.family_id = l.family_id\n"
     "  and c.model_name = l.model_name\n  and c.model_version = l.model_version\nwhere c.metric = :metric\n"
     "order by c.commodity, c.unique_id, c.backtest_id, c.execution_time_seconds, c.model_name",
@@ -168,8 +171,8 @@ PRUNED = dataset(
 CHAMPIONS = dataset(
     "champions",
     "Models in production",
-    "commodity unique_id model_name model_version model_type champion_from forced verdict mae_14day mae_path"
-    " beats_baseline n_windows forecast_horizon_days data_as_of",
+    "commodity unique_id model_name model_version model_type champion_from forced verdict latest_verdict mae_14day"
+    " mae_path beats_baseline n_windows forecast_horizon_days data_as_of",
     "champions\norder by commodity, unique_id",
 )
 DECISIONS = dataset(

@@ -73,6 +73,8 @@ FAULTS = [
     ("databricks.yml", "  notify_email:\n", "  unused:\n    default: x\n  notify_email:\n", "'unused' is used nowhere"),
     ("databricks.yml", "pause_status: PAUSED", "pause_status: UNPAUSED", "in this mode it should be PAUSED"),
     ("databricks.yml", "pause_status: PAUSED", "pause_status: RESTING", "'RESTING'"),
+    (JOB, "timezone_id: UTC", "timezone_id: Mars/Base", "'Mars/Base', which is no time zone"),
+    (JOB, "- databricks\n", "- sail\n", "asks the engine 'sail'"),
     ("databricks.yml", "- benchmarks/**", "- jobs/**", "jobs/weekly_backtest.toml is not uploaded"),
     ("databricks.yml", "--wheel-dir dist", "--wheel-dir build", "is not where experiment_ledger-"),
     ("databricks.yml", "  dev:\n", "  development:\n", "no target dev"),

@@ -49,6 +49,9 @@ def test_a_filter_reaches_every_dataset_that_has_its_column() -> None:
     assert [one["keyword"] for one in widgets["metric"]["queries"][1]["query"]["parameters"]] == ["metric"]
     assert {field["fieldName"] for field in widgets["date"]["spec"]["encodings"]["fields"]} == {
         "finished_at",
+        "known_at",
+        "last_run",
+        "pruned_from",
         "decided_at",
     }
 
@@ -129,6 +132,7 @@ CHAMPIONS = {
     "quiet": ("naive", False, True, "the baseline"),
     "fallen": ("good", False, True, "equal to naive"),
     "forced": ("good", True, True, "worse than naive"),
+    "overtaken": ("good", False, True, "better than naive"),
     "lost": ("good", False, False, "better than naive"),
     "forced and lost": ("good", True, False, "worse than naive"),
 }
@@ -162,6 +166,18 @@ def test_alerts_count_what_they_should(ledger: Ledger) -> None:
             | {"policy": "{}", "evidence": "{}", "evidence_digest": "0"}
         )
     now = dt.datetime.now(tz=dt.UTC)
+    # a later backtest of another definition does not find it better
+    later = run_row(
+        commodity="overtaken", unique_id="overtaken", model_name="good", run_timestamp=now, backtest_id="b2"
+    )
+    runs.append(later)
+    families.append(families[-1] | {"family_id": "later", "commodity": "overtaken", "unique_id": "overtaken"})
+    families[-1]["backtest_id"] = "b2"
+    standings.append(
+        standings[-1]
+        | {"family_id": "later", "commodity": "overtaken", "model_name": "good", "verdict": "equal to naive"}
+        | {"experiment_id": later["experiment_id"]}
+    )
     recent = {"commodity": "recent", "unique_id": "recent", "run_timestamp": now}
     runs += [run_row(**recent, n_failed_windows=1), run_row(**recent, model_name="whole")]
     runs.append(run_row(commodity="old", unique_id="old", n_failed_windows=1))
@@ -175,6 +191,6 @@ def test_alerts_count_what_they_should(ledger: Ledger) -> None:
     assert counted == {
         "failing_windows": 1,
         "missing_comparisons": 1,
-        "stale_evaluations": 2,
-        "unproven_champions": 3,
+        "stale_evaluations": 3,
+        "unproven_champions": 4,
     }

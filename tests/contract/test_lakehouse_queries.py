@@ -9,14 +9,9 @@ import pandas as pd
 import pytest
 
 from contract.content import same
-from experiments.services.ledger import connect
 from scripts import ROOT, alert_queries, load_script
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pyspark.sql import SparkSession
-
     from contract.content import Twins
     from experiments.services.ledger import Ledger
 
@@ -75,13 +70,9 @@ def test_the_answers_are_the_same_on_both_engines(twins: Twins) -> None:
     assert sail["counters of runs"].iloc[0][["n_evaluations", "n_failed_windows"]].tolist() == [11, 1]
 
 
-def test_an_empty_store_shows_nothing_and_breaks_nothing(tmp_path: Path, spark: SparkSession, name: str) -> None:
-    with connect(tmp_path, schema=name[:60]) as ledger:
-        found = {"sail": answers(ledger)}
-    with connect(tmp_path, schema=name[:60], engine="spark", create=False) as ledger:
-        found["spark"] = answers(ledger)
-    for engine, rows in found.items():
-        numbers = ["counters of runs", *alert_queries()]
-        shown = {one: rows[one].iloc[0].tolist() for one in numbers}
-        assert all(pd.isna(value) or value == 0 for values in shown.values() for value in values), (engine, shown)
-        assert [one for one in rows if one not in numbers and not rows[one].empty] == [], engine
+def test_an_empty_store_shows_nothing_and_breaks_nothing(ledger: Ledger) -> None:
+    rows = answers(ledger)
+    numbers = ["counters of runs", *alert_queries()]
+    shown = {one: rows[one].iloc[0].tolist() for one in numbers}
+    assert all(pd.isna(value) or value == 0 for values in shown.values() for value in values), shown
+    assert [one for one in rows if one not in numbers and not rows[one].empty] == []

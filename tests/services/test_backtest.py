@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,6 +164,20 @@ class TestWhatItRecords:
             "1 of 120 rows without a date or value left out of the data of Test",
             "sarimax_vix_v1 left out for want of the covariate 'vix'",
         )
+
+
+class TestAtOnce:
+    def test_two_take_turns_and_the_second_fits_nothing(self, tmp_path: Path) -> None:
+        connect(tmp_path / "ledger").close()
+
+        def once(_: int) -> int:
+            with connect(tmp_path / "ledger") as own:
+                return run(own, prices(300)).n_fits
+
+        with ThreadPoolExecutor(2) as threads:
+            fits = sorted(threads.map(once, range(2)))
+        with connect(tmp_path / "ledger") as own:
+            assert fits == [0, counts(own)["run_windows"]]
 
 
 class TestAgain:

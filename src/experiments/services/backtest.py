@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import SEASON_LENGTH, BacktestDefinition, check_count, check_text
 from experiments.errors import InvalidInputError, NotEnoughDataError
+from experiments.identity import digest
 from experiments.science.features import with_features
 from experiments.science.grid import cutoff_positions, find_grid
 from experiments.science.models import choose, code_fingerprint, feature_config
@@ -19,12 +21,14 @@ from experiments.services.decisions.active import pruned_of, registry_path
 from experiments.services.ledger import Ledger, current
 from experiments.services.logged import EvaluationConfig
 from experiments.services.pool import check_time_limit, cores
+from experiments.services.progress import progress_bar
 from experiments.services.provenance import check_settings
 from experiments.services.walk import Plan, walk
+from experiments.storage.files import turn
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -78,7 +82,8 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
 
     An evaluation the ledger holds already (same variant, code, data and definition) is not made again, and a window
     whose fit depends on nothing new (same variant, code, seed and training data) is not fitted again. What is fitted is
-    stored every few seconds: after an interruption the same call goes on where it was. Windows are confined to where
+    stored every few seconds: after an interruption the same call goes on where it was. Two backtests of a commodity at
+    once take turns, on one machine. Windows are confined to where
     all the covariates given are known, the same for every variant.
 
     Parameters
@@ -160,21 +165,24 @@ def backtest(  # noqa: PLR0913  the settings of a backtest are its vocabulary; a
     # nothing above needs the ledger: what is refused there leaves none behind
     ledger = (ledger() if callable(ledger) else ledger) or current()
     run = _who_fits(workers, ledger.engine, time_limit)
-    definition, counted_from, begun = _on_grid(definition, spans, ledger)
-    plans: list[Plan] = []
-    notes: list[str] = []
-    for one, span in zip(series, spans, strict=True):
-        positions = _positions(span, definition, counted_from[one.unique_id], min_train)
-        told = [*one.notes, *_end_note(one, span, positions, definition), *begun]
-        notes += told
-        # observations after the last window change nothing, so they make no other evaluation
-        seen = span.series.head(positions[-1] + 1 + definition.horizon)
-        said = {"data_version": data_version, "data_notes": "; ".join(told) or None}
-        for variant in variants:
-            whole, running = with_features(seen, variant, positions)
-            config = EvaluationConfig.of(_config(running, whole, definition, seed) | said)
-            plans.append(Plan(variant=running, series=whole, positions=positions, config=config, definition=definition))
-    ids, n_fits, failures = walk(plans, ledger.recorder, seed=seed, run=run, what=doing, progress=progress)
+    with _alone(ledger.engine, commodity, progress=progress):
+        definition, counted_from, begun = _on_grid(definition, spans, ledger)
+        plans: list[Plan] = []
+        notes: list[str] = []
+        for one, span in zip(series, spans, strict=True):
+            positions = _positions(span, definition, counted_from[one.unique_id], min_train)
+            told = [*one.notes, *_end_note(one, span, positions, definition), *begun]
+            notes += told
+            # observations after the last window change nothing, so they make no other evaluation
+            seen = span.series.head(positions[-1] + 1 + definition.horizon)
+            said = {"data_version": data_version, "data_notes": "; ".join(told) or None}
+            for variant in variants:
+                whole, running = with_features(seen, variant, positions)
+                config = EvaluationConfig.of(_config(running, whole, definition, seed) | said)
+                plans.append(
+                    Plan(variant=running, series=whole, positions=positions, config=config, definition=definition)
+                )
+        ids, n_fits, failures = walk(plans, ledger.recorder, seed=seed, run=run, what=doing, progress=progress)
     board = ledger.leaderboard(commodity, definition.backtest_id)
     latest = board["data_as_of"].dropna().max()
     if latest > max(plan.series.ds[-1].item() for plan in plans):
@@ -198,6 +206,17 @@ def _who_fits(workers: int | str | None, engine: Engine, time_limit: float) -> C
         fanout.check_spread(workers, engine)
         return partial(fanout.run, engine=engine, time_limit=time_limit)
     return partial(pool.run, workers=workers, time_limit=time_limit)
+
+
+@contextmanager
+def _alone(engine: Engine, commodity: str, *, progress: bool) -> Iterator[None]:
+    """Wait until no other backtest of a commodity is under way on this machine: what it fits is not fitted again."""
+    lock = f"_backtest_{digest(commodity)}.lock"
+    with ExitStack() as held:
+        if not held.enter_context(turn(engine.location, lock, wait=False)):
+            with progress_bar(f"waiting for another backtest of {commodity}", total=1, enabled=progress):
+                held.enter_context(turn(engine.location, lock))
+        yield
 
 
 def _in_use(variants: Sequence[ModelVariant], commodity: str) -> tuple[list[ModelVariant], list[str]]:

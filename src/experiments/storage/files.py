@@ -41,24 +41,29 @@ class Tended:
 
 
 @contextmanager
-def turn(folder: Path | None) -> Iterator[None]:
+def turn(folder: Path | None, name: str = "_writer.lock", *, wait: bool = True) -> Iterator[bool]:
     """Wait until no other writer of this machine is at the table: cheaper than to lose the race and start again.
 
     The lock goes with the process that holds it, however it ends. Writers of other machines are met by `commit`.
+    Yields whether it is one's turn: without `wait` it may not be.
     """
     import fcntl
 
     if folder is None:
-        yield
+        yield True
         return
     try:
-        lock = (folder / "_writer.lock").open("w")
+        lock = (folder / name).open("w")
     except OSError as error:
-        msg = f"the table at {folder} cannot be written: {error.strerror}."
+        msg = f"{folder} cannot be written: {error.strerror}."
         raise EngineError(msg) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def newest_version(folder: Path | None) -> int:

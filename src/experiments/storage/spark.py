@@ -167,6 +167,8 @@ def _start_local() -> SparkSession:
         found = "none was found" if version is None else f"this is Java {version}"
         msg = f"the engine Spark needs Java {OLDEST_JAVA} or newer, and {found}: install it, or use the engine sail."
         raise EngineError(msg)
+    # what is spread over it runs on this Python, not on the first of the path
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = Path(str(files("experiments.storage") / "spark_settings"))
     options = f"-Dlog4j2.configurationFile={(settings / 'log4j2.properties').as_uri()}"
     # a task whose Python worker dies is tried again, as on a cluster
