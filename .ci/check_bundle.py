@@ -249,6 +249,7 @@ def check_wheel_tasks(bundle: Bundle) -> Iterator[str]:
 def _parse(script: str, words: list[str]) -> dict[str, Any]:
     """What the command behind a console script makes of its arguments; nothing is run."""
     command: click.Command = importlib.import_module(script.partition(":")[0]).cli
+    settings = command.context_settings  # those of the whole: a command keeps what it was first asked with
     name = "experiments"
     while isinstance(command, click.Group):
         known = command.commands
@@ -257,7 +258,7 @@ def _parse(script: str, words: list[str]) -> dict[str, Any]:
             msg = f"no command {name!r}; there are {', '.join(sorted(known))}"
             raise click.UsageError(msg)
         command = known[name]
-    return command.make_context(name, words).params
+    return command.make_context(name, words, **settings).params
 
 
 def check_commands(bundle: Bundle) -> Iterator[str]:
