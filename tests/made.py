@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.services import evidence, recorder
-from experiments.services.recorder import PINS
+from experiments.services.tracking import rows as tracking
 from experiments.storage.migrations import migrations
 from experiments.storage.sql_files import names
 from experiments.storage.table import merge_new
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-KEYS = recorder.KEYS | evidence.KEYS | {"decisions": ("decision_id",), "schema_version": ("version",)}
+KEYS = recorder.KEYS | evidence.KEYS | tracking.KEYS | {"decisions": ("decision_id",), "schema_version": ("version",)}
 """The key of every table."""
+
+PINS = tracking.PINS | recorder.PINS
 
 STARTED = dt.datetime(2025, 1, 11, 9, 30, tzinfo=dt.UTC)
 MONDAY = dt.date(2024, 1, 1)
@@ -244,20 +246,74 @@ def decision_row(**changes: Any) -> Row:
     } | changes
 
 
+def _of_run(**row: Any) -> Row:
+    return {"experiment_id": "e1", "run_month": "2025-01"} | row
+
+
+def point_row(**changes: Any) -> Row:
+    """A row of `metrics`."""
+    return _of_run(name="loss", value=0.5, logged_at=STARTED, journal_id="j1", position=0) | changes
+
+
+def parameter_row(**changes: Any) -> Row:
+    """A row of `hyperparameters`."""
+    row = _of_run(model_id="", name="gamma", value="0.99", value_type="float", number=0.99, logged_at=STARTED)
+    return row | changes
+
+
+def artifact_row(**changes: Any) -> Row:
+    """A row of `artifacts`: a file."""
+    row = _of_run(artifact_id="a1", name="loss.png", artifact_type="plot", sha256="0" * 64, size_bytes=7, n_files=1)
+    return row | {"is_folder": False, "location": "artifacts", "logged_at": STARTED} | changes
+
+
+def dataset_row(**changes: Any) -> Row:
+    """A row of `datasets`: content that is kept."""
+    return {
+        "dataset_id": "d1",
+        "name": "prices",
+        "content_sha256": "0" * 64,
+        "created_at": STARTED,
+        "created_by": "anna",
+        "format": "parquet",
+        "location": "artifacts",
+        "n_rows": 130,
+        "n_columns": 2,
+        "column_types": {"ds": "date", "y": "number"},
+    } | changes
+
+
+def link_row(**changes: Any) -> Row:
+    """A row of `experiment_datasets`."""
+    return _of_run(dataset_id="d1", role="train", linked_at=STARTED) | changes
+
+
+def model_row(**changes: Any) -> Row:
+    """A row of `models`: a checkpoint."""
+    row = _of_run(model_id="m1", checkpoint_path="models/ep0.pth", is_best=False, registered_at=STARTED)
+    return row | changes
+
+
 def version_row(**changes: Any) -> Row:
     """A row of `schema_version`, as every ledger has it."""
     return {"version": 1, "name": "001_data_notes", "applied_at": STARTED, "applied_by": "0.2.0"} | changes
 
 
 ROWS = {
+    "artifacts": artifact_row,
     "backtests": backtest_row,
     "comparisons": comparison_row,
+    "datasets": dataset_row,
     "decisions": decision_row,
     "environments": environment_row,
+    "experiment_datasets": link_row,
     "experiments": experiment_row,
     "families": family_row,
     "forecasts": forecast_row,
+    "hyperparameters": parameter_row,
+    "metrics": point_row,
     "model_runs": run_row,
+    "models": model_row,
     "run_windows": window_row,
     "schema_version": version_row,
     "standings": standing_row,

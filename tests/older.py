@@ -21,7 +21,10 @@ FIRST_COLUMNS: dict[str, dict[str, str]] = json.loads(
 )
 """The columns each table had in the first release that had the table."""
 
-NEWER = {"schema_version", "families", "standings", "comparisons", "decisions"}
+NEWER = {
+    *("schema_version", "families", "standings", "comparisons", "decisions"),
+    *("metrics", "hyperparameters", "artifacts", "datasets", "experiment_datasets", "models"),
+}
 """Tables that 0.1.0 did not have."""
 
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 LATER, EARLIER = STARTED + dt.timedelta(hours=1), STARTED - dt.timedelta(hours=1)
 
 VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("artifacts", "type_known"): [{"artifact_type": "song"}],
     ("backtests", "counts_positive"): [{"horizon": 0}, {"step_size": -1}, {"n_windows": 0}, {"train_size": 0}],
     ("comparisons", "shares_in_unit_interval"): [
         {name: value} for name in ("pvalue", "pvalue_holm", "win_share") for value in (-0.1, 1.1)
     ],
     ("comparisons", "interval_ordered"): [{"lower": 1.0, "upper": -1.0}],
+    ("datasets", "format_known"): [{"format": "csv"}],
     ("decisions", "kind_known"): [{"kind": "demote"}],
     ("decisions", "production_evaluated"): [{"experiment_id": None}, {"kind": "rollback", "unique_id": None}],
     ("decisions", "force_explained"): [{"forced": True}],
@@ -39,6 +41,7 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("families", "metric_known"): [{"metric": "mae_2day"}],
     ("forecasts", "step_positive"): [{"step": 0}],
     ("forecasts", "after_cutoff"): [{"ds": MONDAY}],
+    ("hyperparameters", "type_known"): [{"value_type": "complex"}],
     ("model_runs", "horizon_positive"): [{"forecast_horizon_days": 0}],
     ("model_runs", "errors_not_negative"): [
         {name: -0.1} for name in ("mae_1day", "mae_7day", "mae_14day", "rmse_14day", "mape_14day", "mae_path")
@@ -70,6 +73,12 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
 """What breaks each constraint, one change to a valid row each."""
 
 ALLOWED: dict[str, list[dict[str, Any]]] = {
+    "artifacts": [{"size_bytes": 0, "metadata": {}}, {"is_folder": True, "n_files": 2}],
+    "datasets": [{"dataset_id": "table", "format": "delta", "table_version": 3, "file_sha256": None}],
+    "experiment_datasets": [{"role": "all"}],
+    "hyperparameters": [{"value": "null", "value_type": "none", "number": None}],
+    "metrics": [{"value": float("nan"), "step": 2**53}, {"edges": [0.0, 1.0], "counts": [3.0], "summary": {"n": 3.0}}],
+    "models": [{"model_id": "unmeasured", "val_metric": None, "sha256": None, "experiment_id": None}],
     "backtests": [{"n_windows": None, "train_size": None}, {"horizon": 1, "step_size": 1, "n_windows": 1}],
     "comparisons": [{"difference": None}, {"lower": -1.0, "upper": 1.0, "pvalue": 1.0, "pvalue_holm": 1.0}],
     "decisions": [{"kind": "prune", "unique_id": None, "experiment_id": None}, {"forced": True, "reason": "a trial"}],
@@ -119,8 +128,8 @@ def fresh_row(table: str, change: dict[str, Any]) -> dict[str, Any]:
         row["backtest_id"] = "another"
     elif table == "decisions":
         row["decision_id"] = str(uuid.uuid4())
-    elif table == "environments":
-        row["environment_id"] = "another"
+    elif table in ("environments", "datasets", "models"):
+        row[KEYS[table][0]] = "another"
     elif table == "schema_version":
         row["version"] = -1
     elif "family_id" in row:

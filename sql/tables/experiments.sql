@@ -15,6 +15,12 @@ create table if not exists experiments (
   environment_id string comment 'Python, packages and machine, see environments',
   run_by string comment 'Who ran it',
   notes string comment 'Free text of the caller',
+  parent_id string comment 'Run this one is a part of; NULL where it is none',
+  command array<string> comment 'Command line that started it',
+  working_folder string comment 'Folder it was started in, relative to the top of the repository',
+  git_remote string comment 'Where the repository is fetched from, without credentials',
+  seeded array<string> comment 'Libraries whose random numbers were seeded by the seed',
+  imported_from string comment 'System and id the run was imported from; NULL for our own',
   run_month string generated always as (date_format(started_at, 'yyyy-MM')) comment 'Month of started_at, yyyy-MM'
 )
 using delta

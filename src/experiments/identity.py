@@ -13,13 +13,16 @@ from typing import Any
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def uuid7(when: dt.datetime) -> str:
+def uuid7(when: dt.datetime, of: str | None = None) -> str:
     """A version 7 UUID whose time is `when`, to the millisecond (RFC 9562, section 5.7).
 
     Parameters
     ----------
     when : datetime.datetime
         An aware time.
+    of : str, optional
+        What it stands for, elsewhere named so: the same name at the same time has the same id. By default every id is
+        another.
 
     Examples
     --------
@@ -28,7 +31,8 @@ def uuid7(when: dt.datetime) -> str:
     """
     # in whole numbers: timestamp() * 1000 often falls a hair, and so a millisecond, short
     milliseconds = (when - _EPOCH) // dt.timedelta(milliseconds=1)
-    value = milliseconds << 80 | secrets.randbits(80)
+    rest = secrets.token_bytes(10) if of is None else hashlib.sha256(of.encode()).digest()[:10]
+    value = milliseconds << 80 | int.from_bytes(rest)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return str(uuid.UUID(int=value))

@@ -67,14 +67,20 @@ SPECIFIED_NOT_NULL = {
 }
 
 PARTITIONS = {
+    "artifacts": ["run_month"],
     "backtests": ["commodity"],
     "comparisons": ["commodity"],
+    "datasets": [],
     "decisions": ["commodity"],
     "environments": [],
+    "experiment_datasets": ["run_month"],
     "experiments": ["experiment_type", "run_month"],
     "families": ["commodity"],
     "forecasts": ["commodity", "run_month"],
+    "hyperparameters": ["run_month"],
+    "metrics": ["run_month"],
     "model_runs": ["commodity", "run_month"],
+    "models": ["run_month"],
     "run_windows": ["commodity", "run_month"],
     "schema_version": [],
     "standings": ["commodity"],
@@ -101,7 +107,7 @@ def metadata(table: Path) -> dict[str, Any]:
 
 def delta_name(kind: str) -> str:
     """A type under the name it has in a Delta log."""
-    return {"int": "integer"}.get(kind, kind).replace(" ", "")
+    return {"int": "integer", "bigint": "long"}.get(kind, kind).replace(" ", "")
 
 
 def logged_type(kind: Any) -> str:

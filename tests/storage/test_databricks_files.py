@@ -21,7 +21,7 @@ KEY = re.compile(r"alter table (\w+) add constraint (\w+) primary key \(([\w, ]+
 OTHER_KEYS = {"model_runs": ("experiment_id",)}
 """Where the specification names another key than the one the code merges on; both are unique."""
 PARTITIONS = {table: "\npartitioned by (" in statement("tables", table) for table in names("tables")}
-PEOPLE = {"decisions.decided_by", "experiments.run_by", "model_runs.run_by"}
+PEOPLE = {"datasets.created_by", "decisions.decided_by", "experiments.run_by", "model_runs.run_by"}
 
 
 def code(kind: str, name: str) -> str:
@@ -60,7 +60,8 @@ def test_every_table_is_tagged_and_so_is_each_column_that_names_people() -> None
     tagged = {name for name in names("databricks/tags") if "." not in name}
     assert tagged == set(names("tables"))
     assert {name for name in names("databricks/tags") if "." in name} == PEOPLE
-    by = {f"{table}.{column.name}" for table in names("tables") for column in columns(table) if "_by" in column.name}
+    every = [f"{table}.{column.name}" for table in names("tables") for column in columns(table)]
+    by = {name for name in every if name.endswith("_by")}
     assert by - PEOPLE == {"schema_version.applied_by"}  # a version of the program
     for name in names("databricks/tags"):
         table, _, column = name.partition(".")

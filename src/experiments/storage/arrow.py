@@ -21,13 +21,14 @@ def arrow_schema(of: Sequence[Column]) -> pa.Schema:
     simple = {
         "string": pa.string(),
         "int": pa.int32(),
+        "bigint": pa.int64(),
         "double": pa.float64(),
         "boolean": pa.bool_(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     types = simple | {
-        "array<string>": pa.list_(pa.string()),
+        **{f"array<{kind}>": pa.list_(simple[kind]) for kind in ("string", "double")},
         **{f"map<string, {kind}>": pa.map_(pa.string(), simple[kind]) for kind in ("string", "boolean", "double")},
     }
     return pa.schema([(column.name, types[column.type]) for column in of])

@@ -87,11 +87,12 @@ def open_tables(engine: Engine) -> list[str]:
         for migration in waiting:
             if migration.table in there:
                 apply(engine, migration)
-    created = [table for table in names("tables") if table not in there and _create(engine, table)]
-    adopted = {VERSIONS} & {*there}  # to read it
+    missing = [table for table in names("tables") if table not in there]
     # the engine looks at the files of every table that is named, which it can do of several at once
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        known = adopted.union(created)
+        made = threads.map(lambda table: _create(engine, table), missing)
+        created = [table for table, new in zip(missing, made, strict=True) if new]
+        known = {VERSIONS, *created} if VERSIONS in there else {*created}  # that was read already
         list(threads.map(lambda table: _adopt(engine, table), [name for name in names("tables") if name not in known]))
         for views in _in_order():
             list(threads.map(lambda view: _define(engine, view), views))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from experiments.definitions import check_identifier
 from experiments.errors import InvalidInputError, NotFoundError, first_line
 from experiments.storage.arrow import Row, arrow_table
-from experiments.storage.files import COMPACT_EVERY, compact, newest_version, turn
+from experiments.storage.files import COMPACT_EVERY, compact, newest_version, staged, turn
 from experiments.storage.sql_files import checks, statement
 
 if TYPE_CHECKING:
@@ -40,7 +40,15 @@ _CONFLICTS = (
 )
 
 
-def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str] = ()) -> int:
+def merge_new(
+    engine: Engine,
+    table: str,
+    rows: Sequence[Row],
+    *,
+    key: Sequence[str],
+    pins: Sequence[str] = (),
+    ranges: Sequence[str] = (),
+) -> int:
     """Insert the rows whose key is not there yet, in one commit; the others change nothing.
 
     Parameters
@@ -54,6 +62,9 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
     pins : sequence of str
         Partition columns whose values an existing row of the same key is sure to share: the merge
         then reads those partitions only.
+    ranges : sequence of str
+        Columns of the key that rows written together lie close in: the merge then reads only the parts of files
+        between their smallest and largest values.
 
     Returns
     -------
@@ -66,7 +77,7 @@ def merge_new(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[
         If a row has a column the table has not.
     """
     distinct = list({tuple(row[name] for name in key): row for row in reversed(rows)}.values())[::-1]
-    return _insert(engine, table, distinct, key=key, pins=pins)
+    return merge_arrow(engine, table, arrow_table(table, distinct), key=key, pins=pins, ranges=ranges)
 
 
 def merge_together(
@@ -89,21 +100,29 @@ def merge_together(
     InvalidInputError
         If a row has a column the table has not.
     """
-    return _insert(engine, table, rows, key=key, pins=pins)
+    return merge_arrow(engine, table, arrow_table(table, rows), key=key, pins=pins)
 
 
-def _insert(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[str], pins: Sequence[str]) -> int:
-    if not rows:
+def merge_arrow(
+    engine: Engine,
+    table: str,
+    rows: pa.Table,
+    *,
+    key: Sequence[str],
+    pins: Sequence[str] = (),
+    ranges: Sequence[str] = (),
+) -> int:
+    """As `merge_new`, of rows that are typed as the table is and no two of which share a key."""
+    if not rows.num_rows:
         return 0
-    arrow = arrow_table(table, rows)
-    given = [check_identifier("column", name) for name in arrow.column_names]
+    given = [check_identifier("column", name) for name in rows.column_names]
     folder = None if engine.location is None else engine.location / table
-    with _source(engine, arrow) as source, turn(folder):
+    with _source(engine, rows) as source, turn(folder):
         before = newest_version(folder)
         sql = statement("statements", "merge_new_rows").format(
             table=check_identifier("table", table),
             source=source,
-            condition=_matched(rows, key, pins),
+            condition=_matched(rows, key, pins, ranges),
             columns=", ".join(given),
             values=", ".join(f"s.{name}" for name in given),
         )
@@ -112,6 +131,29 @@ def _insert(engine: Engine, table: str, rows: Sequence[Row], *, key: Sequence[st
     if folder is not None and due:
         compact(folder)
     return inserted
+
+
+def merge_ended(engine: Engine, rows: Sequence[Row]) -> int:
+    """Give runs that are still called running their end.
+
+    Parameters
+    ----------
+    engine : Engine
+    rows : sequence of mapping
+        `experiment_id`, `experiment_type`, `status` and `ended_at` of each.
+
+    Returns
+    -------
+    int
+        Runs that had none.
+    """
+    if not rows:
+        return 0
+    given = arrow_table("experiments", rows)
+    folder = None if engine.location is None else engine.location / "experiments"
+    condition = _matched(given, ("experiment_id",), ("experiment_type",), ("experiment_id",))
+    with _source(engine, given) as source, turn(folder):
+        return commit(engine, statement("statements", "merge_ended").format(source=source, condition=condition))
 
 
 def correct(
@@ -140,6 +182,8 @@ def correct(
     int
         Rows corrected.
     """
+    import pyarrow as pa
+
     corrected = 0
     folder = None if engine.location is None else engine.location / table
     while True:
@@ -147,12 +191,13 @@ def correct(
             rows = find()
             if not rows:
                 return corrected
-            given = [{name: row[name] for name in (*key, column)} for row in rows]
-            with _source(engine, arrow_table(table, given)) as source:
+            given = arrow_table(table, [{name: row[name] for name in (*key, column)} for row in rows])
+            pinned = pa.table({name: [row[name] for row in rows] for name in pins})
+            with _source(engine, given) as source:
                 sql = statement("statements", "merge_column").format(
                     table=check_identifier("table", table),
                     source=source,
-                    condition=_matched(rows, key, pins),
+                    condition=_matched(pinned, key, pins),
                     column=check_identifier("column", column),
                 )
                 commit(engine, sql)
@@ -344,24 +389,41 @@ def _keys(engine: Engine, key: str, values: Sequence[str]) -> Iterator[str]:
 def _source(engine: Engine, rows: pa.Table) -> Iterator[str]:
     """The name of a temporary view over rows of this process."""
     name = f"source_{secrets.token_hex(8)}"
-    _heard(lambda: engine.spark.createDataFrame(rows).createOrReplaceTempView(name))
-    try:
-        yield name
-    finally:
-        engine.spark.catalog.dropTempView(name)
+    with staged(engine.location, name, rows) as file:
+        given = engine.spark.createDataFrame(rows) if file is None else engine.spark.read.parquet(str(file))
+        _heard(lambda: given.createOrReplaceTempView(name))
+        try:
+            yield name
+        finally:
+            engine.spark.catalog.dropTempView(name)
 
 
-def _matched(rows: Sequence[Row], key: Sequence[str], pins: Sequence[str]) -> str:
+def _matched(rows: pa.Table, key: Sequence[str], pins: Sequence[str], ranges: Sequence[str] = ()) -> str:
     """The condition on which a row of the table is one of the source."""
-    return " and ".join([f"t.{check_identifier('column', name)} = s.{name}" for name in key] + _pinned(rows, pins))
+    same = [f"t.{check_identifier('column', name)} = s.{name}" for name in key]
+    return " and ".join(same + _pinned(rows, pins) + _between(rows, ranges))
 
 
-def _pinned(rows: Iterable[Row], pins: Sequence[str]) -> list[str]:
+def _pinned(rows: pa.Table, pins: Sequence[str]) -> list[str]:
     """Conditions that name the partitions touched, where their values are plain words."""
     conditions = []
     for name in pins:
-        values = sorted({str(row[name]) for row in rows})
+        values = sorted({str(value) for value in rows[name].unique().to_pylist()})
         if all(_PLAIN_LITERAL.fullmatch(value) for value in values):
             listed = ", ".join(f"'{value}'" for value in values)
             conditions.append(f"t.{check_identifier('column', name)} in ({listed})")
+    return conditions
+
+
+def _between(rows: pa.Table, ranges: Sequence[str]) -> list[str]:
+    """Conditions that name the smallest and largest value of columns, where these are numbers or plain words."""
+    import pyarrow.compute as pc
+
+    conditions = []
+    for name in ranges:
+        least, most = (pc.min_max(rows[name])[end].as_py() for end in ("min", "max"))
+        if isinstance(least, int):
+            conditions.append(f"t.{check_identifier('column', name)} between {least} and {most}")
+        elif all(_PLAIN_LITERAL.fullmatch(str(value)) for value in (least, most)):
+            conditions.append(f"t.{check_identifier('column', name)} between '{least}' and '{most}'")
     return conditions

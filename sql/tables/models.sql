@@ -1,0 +1,16 @@
+-- One row per model that a run registered: a checkpoint, or a model to be deployed.
+create table if not exists models (
+  model_id string not null comment 'UUIDv7 of the model; its time is registered_at',
+  experiment_id string comment 'The run that made it, see experiments',
+  checkpoint_path string not null comment 'Its file, as the caller named it',
+  sha256 string comment 'SHA-256 of the file when it was registered; NULL where there was none',
+  size_bytes bigint comment 'Size of the file then, bytes; NULL where there was none',
+  episode_num bigint comment 'Episode after which it was saved',
+  val_metric double comment 'What the caller measured it by',
+  is_best boolean not null comment 'Whether the caller called it the best of the run so far',
+  registered_at timestamp not null comment 'Wall time of the registration, UTC',
+  run_month string not null comment 'Month of registered_at, yyyy-MM'
+)
+using delta
+partitioned by (run_month)
+comment 'One row per model that a run registered.'
