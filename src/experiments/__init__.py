@@ -16,39 +16,63 @@ if TYPE_CHECKING:
     from experiments.science.window import Forecast, TrainingWindow
     from experiments.services.answers import choose
     from experiments.services.backtest import backtest
+    from experiments.services.datasets.manager import DatasetManager
+    from experiments.services.datasets.versions import DatasetVersionManager
+    from experiments.services.exchange.mlflow_log import log_to_mlflow
     from experiments.services.ledger import Ledger, connect
+    from experiments.services.registry import ModelRegistry
+    from experiments.services.reproduction.seeds import set_deterministic_seeds
+    from experiments.services.reproduction.snapshot import capture_environment_snapshot
+    from experiments.services.tracking.history import MetricsLogger
+    from experiments.services.tracking.tracker import ExperimentTracker
     from experiments.services.writer import DatabricksWriter, log_experiment
 
 _HOMES = {
     "BASELINE_MODELS": "science.models",
     "DatabricksWriter": "services.writer",
+    "DatasetManager": "services.datasets.manager",
+    "DatasetVersionManager": "services.datasets.versions",
+    "ExperimentTracker": "services.tracking.tracker",
     "ExperimentsError": "errors",
     "Forecast": "science.window",
     "Ledger": "services.ledger",
+    "MetricsLogger": "services.tracking.history",
+    "ModelRegistry": "services.registry",
     "TrainingWindow": "science.window",
     "backtest": "services.backtest",
+    "capture_environment_snapshot": "services.reproduction.snapshot",
     "choose": "services.answers",
     "connect": "services.ledger",
     "diebold_mariano": "science.evidence.diebold_mariano",
     "evaluate": "science.metrics",
     "log_experiment": "services.writer",
+    "log_to_mlflow": "services.exchange.mlflow_log",
     "register": "science.models",
+    "set_deterministic_seeds": "services.reproduction.seeds",
 }
 
 __all__ = [
     "BASELINE_MODELS",
     "DatabricksWriter",
+    "DatasetManager",
+    "DatasetVersionManager",
+    "ExperimentTracker",
     "ExperimentsError",
     "Forecast",
     "Ledger",
+    "MetricsLogger",
+    "ModelRegistry",
     "TrainingWindow",
     "backtest",
+    "capture_environment_snapshot",
     "choose",
     "connect",
     "diebold_mariano",
     "evaluate",
     "log_experiment",
+    "log_to_mlflow",
     "register",
+    "set_deterministic_seeds",
 ]
 
 

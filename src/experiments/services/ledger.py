@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from experiments.errors import EngineError, InvalidInputError, NotFoundError, un
 from experiments.services import evidence
 from experiments.services.decisions.chain import repair
 from experiments.services.recorder import Recorder
+from experiments.services.tracking.recovery import Recovered, journal_home, recover_left
 from experiments.storage import catalog as tables
 from experiments.storage import engine as engines
 from experiments.storage import table
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from experiments.services.evolution import Evolution
     from experiments.services.recompute import Recomputed
     from experiments.services.reports.model import Report
+    from experiments.services.tracking.tracking import Tracking
 
 DEFAULT_PATH = "ledger"
 """Folder of the tables, where neither a path nor EXPERIMENTS_PATH is given."""
@@ -53,8 +56,28 @@ class Ledger:
         self.where = f"{catalog}.{schema}" if path is None else str(path)
         self.schema = schema
         self.created = tuple(created)
+        self.recovered: tuple[Recovered, ...] = ()
         self._engine: engines.Engine | None = running
         self._recorder = Recorder(running)
+        self._tracking: Tracking | None = None
+        self._turn = threading.Lock()
+        self._process = os.getpid()
+
+    @property
+    def tracking(self) -> Tracking:
+        """What this process tracks in it; see `ExperimentTracker`.
+
+        Raises
+        ------
+        EngineError
+            If the ledger is closed, or the journal cannot be written.
+        """
+        from experiments.services.tracking.tracking import Tracking
+
+        with self._turn:
+            if self._tracking is None:
+                self._tracking = Tracking(self, self._running())
+            return self._tracking
 
     @property
     def recorder(self) -> Recorder:
@@ -349,11 +372,24 @@ class Ledger:
         return list(zip(found["grid_origin"], owners, found["counted_from"], strict=True))
 
     def close(self) -> None:
-        """Record what is still open and stop the engine; a second call does nothing."""
-        if self._engine is None:
+        """Record what is still open, end runs that nobody ended, and stop the engine; a second call does nothing.
+
+        Raises
+        ------
+        ConflictError
+            If an evaluation that is still open cannot be recorded.
+        EngineError
+            If what was tracked cannot be committed: it stays in the journal and is recovered when the ledger is opened
+            next.
+        """
+        if self._engine is None or self._process != os.getpid():  # a forked child has no part in its parent's engine
             return
         try:
-            self._recorder.finish()
+            try:
+                self._recorder.finish()
+            finally:
+                if self._tracking is not None:
+                    self._tracking.close()
         finally:
             self._engine.close()
             self._engine = None
@@ -369,13 +405,19 @@ class Ledger:
 
     @property
     def engine(self) -> engines.Engine:
-        """What reads and writes the tables, for the other services.
+        """What reads and writes the tables, for the other services; what this process has tracked is in them.
 
         Raises
         ------
         EngineError
             If the ledger is closed.
         """
+        running = self._running()
+        if self._tracking is not None:
+            self._tracking.settle()
+        return running
+
+    def _running(self) -> engines.Engine:
         if self._engine is None:
             msg = "this ledger is closed: connect again."
             raise EngineError(msg)
@@ -469,6 +511,7 @@ def connect(
     atexit.unregister(_close_all)
     atexit.register(_close_all)
     ledger = Ledger(running, path=folder, catalog=catalog, schema=schema, created=created)
+    ledger.recovered = recover_left(running, journal_home(folder, where=ledger.where, schema=schema))
     _open_ledgers.append(ledger)
     return ledger
 
