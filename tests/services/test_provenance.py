@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
 from experiments.errors import InvalidInputError
+from experiments.services import provenance
 from experiments.services.links import configured_links
 from experiments.services.prices import usd_per_hour
-from experiments.services.provenance import PACKAGES, VARIABLES, _environment, capture
+from experiments.services.provenance import PACKAGES, VARIABLES, capture, environment
+from experiments.services.tracking.tracker import ExperimentTracker
 from experiments.storage import sql_files
 from made import CONFIG, rows_of, specified_experiment, windows
+from repositories import git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from experiments.services.ledger import Ledger
@@ -26,13 +28,10 @@ SECRET = "dapi0123456789abcdef-not-for-any-table"  # noqa: S105  made up, to be 
 
 
 @pytest.fixture(autouse=True)
-def _afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The snapshot is taken once a process: take it anew for each of these tests, without the user's settings."""
+def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the user's settings."""
     for name in ("EXPERIMENTS_PRICES", "EXPERIMENTS_DASHBOARD_URL", "EXPERIMENTS_MODEL_PATH"):
         monkeypatch.delenv(name, raising=False)
-    _environment.cache_clear()
-    yield
-    _environment.cache_clear()
 
 
 @pytest.mark.engine
@@ -45,15 +44,23 @@ def test_no_table_holds_a_secret_of_the_environment(ledger: Ledger, monkeypatch:
     ledger.write_experiments([specified_experiment()])
     ledger.refresh()
     ledger.decisions.promote("mine", "Coffee", force=True, reason="to have a decision")
+    with ExperimentTracker(ledger) as tracker:
+        tracker.start_experiment("tracked")
+        tracker.log_hyperparameter("alpha", 0.1)
+        tracker.log_metric("loss", 0.1)
+        tracker.log_artifact(b"bytes", "weights.bin")
+    ledger.tracking.flush()
     for table in sql_files.names("tables"):
         rows = rows_of(ledger, table)
-        assert rows
+        assert rows or table in {"datasets", "experiment_datasets", "models"}
         assert SECRET not in str(rows)
     assert not [path for path in ledger.path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-    environment = rows_of(ledger, "environments")[0]
-    assert set(dict(environment["variables"])) <= set(VARIABLES)
-    assert dict(environment["variables"])["OMP_NUM_THREADS"] == "3"
-    assert set(dict(environment["packages"])) <= set(PACKAGES)
+    some, whole = sorted(rows_of(ledger, "environments"), key=lambda row: len(row["packages"]))
+    for row in (some, whole):
+        assert set(dict(row["variables"])) <= set(VARIABLES)
+        assert dict(row["variables"])["OMP_NUM_THREADS"] == "3"
+    assert set(dict(some["packages"])) <= set(PACKAGES)
+    assert {"numpy", "pytest"} <= set(dict(whole["packages"]))
 
 
 @pytest.mark.engine
@@ -76,19 +83,35 @@ def test_an_evaluation_says_where_and_by_whom_it_was_made(ledger: Ledger, monkey
 @pytest.mark.engine
 def test_equal_snapshots_share_a_row(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
-        _environment.cache_clear()
         ledger.log_experiment(name, next(windows(1)), CONFIG | {"n_windows": 1})
     assert len(rows_of(ledger, "environments")) == 1
     monkeypatch.setenv("PYTHONHASHSEED", "17")
-    _environment.cache_clear()
     ledger.log_experiment("c", next(windows(1)), CONFIG | {"n_windows": 1})
     assert len(rows_of(ledger, "environments")) == 2
 
 
-def git(folder: Path, *arguments: str) -> str:
-    settings = ["-c", "user.name=tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.strip()
+def test_the_whole_environment_names_every_package_once_by_its_normal_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, name, text in (
+        ("first", "Mine_Own.Code-1.0.dist-info", "Metadata-Version: 2.1\nName: Mine_Own.Code\nVersion: 1.0\n"),
+        ("second", "mine_own_code-2.0.dist-info", "Metadata-Version: 2.1\nName: mine-own-code\nVersion: 2.0\n"),
+        ("second", "broken-1.0.dist-info", ""),
+    ):
+        (tmp_path / folder / name).mkdir(parents=True)
+        (tmp_path / folder / name / "METADATA").write_text(text)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second"), *sys.path])
+    provenance._installed_packages.cache_clear()
+    try:
+        whole, some = environment(whole=True), environment()
+    finally:
+        provenance._installed_packages.cache_clear()
+    packages = whole["packages"]
+    assert packages["mine-own-code"] == "1.0"  # the one that is imported
+    assert "broken" not in packages
+    assert list(packages) == sorted(packages)
+    assert set(some["packages"]) <= set(PACKAGES)
+    assert whole["environment_id"] != some["environment_id"]
 
 
 def test_commit_branch_and_changes_are_those_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

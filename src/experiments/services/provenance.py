@@ -5,15 +5,17 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import subprocess
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import TYPE_CHECKING, Any
 
 from experiments.identity import digest
 from experiments.services.links import configured_links
 from experiments.services.prices import usd_per_hour
+from experiments.services.reproduction import code, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +43,22 @@ PACKAGES = (
 """Packages that can change a result."""
 
 VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
     "DATABRICKS_RUNTIME_VERSION",
+    "JAX_ENABLE_X64",
+    "MKL_CBWR",
     "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
     "PYTHONHASHSEED",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
 )
 """Environment variables that may be recorded; no other ever is."""
 
@@ -89,7 +102,7 @@ def check_settings() -> None:
 
 
 def capture(cluster: Mapping[str, str] | None = None) -> Provenance:
-    """Take the snapshot of this process: the environment once, the state of the code anew.
+    """Take the snapshot of this process: the packages once, the state of the code anew.
 
     Parameters
     ----------
@@ -103,8 +116,8 @@ def capture(cluster: Mapping[str, str] | None = None) -> Provenance:
         If the user's prices cannot be read.
     """
     machine = _machine(cluster)
-    snapshot = _environment(_hardware(cluster, machine))
-    commit, branch, dirty = _code()
+    snapshot = environment(cluster)
+    commit, branch, dirty = code.head()
     price = usd_per_hour(machine)
     return Provenance(
         git_commit=commit,
@@ -119,45 +132,48 @@ def capture(cluster: Mapping[str, str] | None = None) -> Provenance:
     )
 
 
-@cache
-def _environment(hardware: str) -> dict[str, Any]:
-    """A row of `environments`, but for the time."""
+def environment(cluster: Mapping[str, str] | None = None, *, whole: bool = False) -> dict[str, Any]:
+    """A row of `environments`, but for the time.
+
+    Parameters
+    ----------
+    cluster : mapping, optional
+        As of `capture`.
+    whole : bool
+        Whether to record every package that is installed; by default those in `PACKAGES`, of which all that a backtest
+        fits is made.
+    """
     snapshot: dict[str, Any] = {
         "python_version": platform.python_version(),
         "platform": platform.platform(),
-        "hardware_config": hardware,
-        "packages": {name: found for name in PACKAGES if (found := _installed(name))},
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "hardware_config": _hardware(cluster, _machine(cluster)),
+        "packages": dict(_installed_packages() if whole else _packages_that_matter()),
+        "variables": variables(),
     }
     return {"environment_id": digest(snapshot), **snapshot}
 
 
-def _code() -> tuple[str | None, str | None, bool | None]:
-    """Commit, branch and whether tracked files have changed; None where there is no commit to name."""
-    state = _git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    if state is None:
-        return None, None, None
-    lines = state.splitlines()
-    facts = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
-    commit = facts.get("branch.oid")
-    if commit in (None, "(initial)"):
-        return None, facts.get("branch.head"), None
-    return commit, facts.get("branch.head"), any(not line.startswith("# ") for line in lines)
+def variables() -> dict[str, str]:
+    """The environment variables on the allow-list, PYTHONHASHSEED as this process was started with it."""
+    found = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    found.pop("PYTHONHASHSEED", None)
+    started_with = seeds.hash_seed()
+    return found if started_with is None else found | {"PYTHONHASHSEED": started_with}
 
 
-def _git(*arguments: str) -> str | None:
-    """Output of a git command in the current folder; None where there is no git or no repository."""
-    try:
-        done = subprocess.run(  # noqa: S603  fixed arguments, no shell
-            ["git", *arguments],  # noqa: S607  the git the user would type
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+@cache
+def _packages_that_matter() -> dict[str, str]:
+    return {name: found for name in PACKAGES if (found := _installed(name))}
+
+
+@cache
+def _installed_packages() -> dict[str, str]:
+    """Every distribution by its normalised name; of one that is there twice the one that is imported."""
+    found: dict[str, str] = {}
+    for one in distributions():
+        with suppress(TypeError, LookupError):  # one whose installation was interrupted has neither
+            found.setdefault(re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(), one.metadata["Version"])
+    return dict(sorted(found.items()))
 
 
 def _machine(cluster: Mapping[str, str] | None) -> str:

@@ -1,0 +1,1 @@
+"""What it takes to run something again: seeds, code, machine; and running it again."""
