@@ -12,6 +12,7 @@ import pytest
 from experiments.services.ledger import connect
 from experiments.storage import sql_files
 from made import MONDAY, STARTED, backtest_row, forecast_row, put, run_row, window_row
+from tracked import BEGAN, artifact_of, fill, link_of, logged, model_of, parameters_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -353,3 +354,73 @@ def test_decision_history_has_every_decision_and_not_its_evidence(shared: Ledger
         "policy",
         "table_versions",
     }
+
+
+class TestBestCheckpoints:
+    COLUMNS = ("name", "status", "checkpoint_path", "val_metric")
+
+    def test_the_one_last_called_best_of_each_run_ties_by_id(self, shared: Ledger) -> None:
+        later = BEGAN + dt.timedelta(days=31)
+        several, tied, failed, never, empty = (run_of(f"best {name}") for name in ("1", "2", "3", "4", "5"))
+        several_id, tied_id, failed_id = (run["experiment_id"] for run in (several, tied, failed))
+        tie = [model_of(tied_id, name, is_best=True) for name in ("x", "y")]
+        tied_best = max(tie, key=lambda model: model["model_id"])["checkpoint_path"]
+        fill(
+            shared.engine,
+            experiments=[several, tied, failed | {"status": "failed"}, never, empty],
+            models=[
+                model_of(several_id, "first.pth", is_best=True, val_metric=9.0),
+                model_of(several_id, "last best.pth", later, is_best=True, val_metric=1.0),
+                model_of(several_id, "later.pth", later + dt.timedelta(days=1), val_metric=99.0),
+                *tie,
+                model_of(failed_id, "only.pth", is_best=True),
+                model_of(never["experiment_id"], "no.pth", val_metric=1.0),
+                model_of(None, "of no run.pth", is_best=True),
+                model_of("unknown run", "orphan.pth", is_best=True, val_metric=float("nan")),
+            ],
+        )
+        assert view(shared, "best_checkpoints", "name like 'best%'", "name", *self.COLUMNS) == [
+            ("best 1", "completed", "last best.pth", 1.0),
+            ("best 2", "completed", tied_best, None),
+            ("best 3", "failed", "only.pth", None),
+        ]
+        assert view(shared, "best_checkpoints", "name is null", "model_id", *self.COLUMNS) == [
+            (None, None, "orphan.pth", None)
+        ]
+
+
+class TestExperimentSummary:
+    COUNTS = ("n_metrics", "n_points", "n_hyperparameters", "n_artifacts", "n_datasets", "n_models")
+
+    def test_what_each_run_logged_is_counted_once(self, shared: Ledger) -> None:
+        full, failed, running = (run_of(f"summary {name}") for name in ("a", "b", "c"))
+        ids = [run["experiment_id"] for run in (full, failed, running)]
+        fill(
+            shared.engine,
+            experiments=[
+                full | {"tags": ["x", "k=v"], "parent_id": ids[1]},
+                failed | {"status": "failed"},
+                running | {"status": "running", "ended_at": None},
+            ],
+            metrics=[
+                *logged(ids[0], "loss", [1.0, 1.0, float("nan")]),
+                *logged(ids[0], "loss'; --", [float("inf")], first=3),
+                *logged(ids[1], "loss", [2.0]),
+            ],
+            hyperparameters=[*parameters_of(ids[0], {"lr": 1, "n": 2}), *parameters_of(ids[0], {"lr": 1}, "m")],
+            artifacts=[artifact_of(ids[0], "a"), artifact_of(ids[0], "b")],
+            experiment_datasets=[link_of(ids[0], "d", "train"), link_of(ids[0], "d", "test"), link_of(ids[0], "e")],
+            models=[
+                model_of(ids[0], "1.pth", is_best=True, val_metric=0.5, episode_num=3),
+                model_of(ids[0], "2.pth"),
+                model_of(ids[1], "3.pth"),
+            ],
+        )
+        columns = ("name", "status", "duration_seconds", *self.COUNTS, "best_val_metric", "best_episode_num")
+        assert view(shared, "experiment_summary", "name like 'summary%'", "name", *columns) == [
+            ("summary a", "completed", 90.0, 2, 4, 3, 2, 2, 2, 0.5, 3),
+            ("summary b", "failed", 90.0, 1, 1, 0, 0, 0, 1, None, None),
+            ("summary c", "running", None, 0, 0, 0, 0, 0, 0, None, None),
+        ]
+        found = shared.sql("select tags, parent_id from experiment_summary where name = 'summary a'").iloc[0]
+        assert (list(found["tags"]), found["parent_id"]) == (["x", "k=v"], ids[1])

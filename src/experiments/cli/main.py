@@ -15,13 +15,17 @@ from experiments.cli.backtests import backtest_source, demo, told
 from experiments.cli.boards import print_leaderboard, print_others
 from experiments.cli.check_model import check_model
 from experiments.cli.comparisons import compare
+from experiments.cli.datasets import datasets
 from experiments.cli.decisions import audit, promote, prune, restore, rollback
 from experiments.cli.evaluate import evaluate
 from experiments.cli.evolution import evolution
+from experiments.cli.exchange import export, import_
 from experiments.cli.jobs import job
 from experiments.cli.models import models
 from experiments.cli.options import commodity_option, json_option, ledger_options, param_option, plot_option
 from experiments.cli.report import report
+from experiments.cli.reproduction import checklist, reproduce
+from experiments.cli.runs import diff_runs, runs, show
 from experiments.errors import ExperimentsError
 
 if TYPE_CHECKING:
@@ -83,6 +87,7 @@ def cli() -> None:
 for command in (
     *(demo, backtest_source, backfill, models, check_model, compare, evaluate, evolution, job),
     *(promote, rollback, prune, restore, audit, report),
+    *(runs, show, diff_runs, reproduce, checklist, datasets, import_, export),
 ):
     cli.add_command(command)
 

@@ -1,0 +1,4 @@
+-- The environment of a run.
+select *
+from environments
+where environment_id = :environment_id
