@@ -62,6 +62,7 @@ def kills(path: Path, count: int) -> str:
     kinds: Counter[str] = Counter()
     for number in range(count):
         recovering = number % 3 == 2  # noqa: PLR2004  every third
+        beside = start("recover", path) if recovering and rng.random() < 0.5 else None  # noqa: PLR2004  two at once
         process = start("recover" if recovering else "log", path, number)
         delay = rng.uniform(1.2, RECOVERY) if recovering else rng.uniform(0, LONGEST)
         if not recovering and process.stdout is not None:
@@ -70,6 +71,9 @@ def kills(path: Path, count: int) -> str:
         out, told = process.communicate()
         if process.returncode not in (0, -signal.SIGKILL):
             sys.exit(f"process {number} ended with {process.returncode}: {told}")
+        if beside is not None and (beside.communicate()[0] or beside.returncode):
+            sys.exit(f"the process that recovered beside {number} ended with {beside.returncode}")
+        kinds["recovering beside one that is not killed"] += beside is not None
         kinds["recovering" if recovering else "logging"] += process.returncode == -signal.SIGKILL
         acknowledged += [json.loads(line) for line in out.splitlines() if line.endswith("}")]
         if number % 20 == 19:  # noqa: PLR2004

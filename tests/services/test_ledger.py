@@ -211,3 +211,14 @@ class TestAsking:
             assert ledger.grid_origins("Coffee", "trading day", 7) == [(dt.date(2000, 1, 1), None, dt.date(2000, 1, 1))]
             assert ledger.grid_origins("Coffee", "week", 14) == []
             assert ledger.grid_origins("Tea", "trading day", 14) == []
+
+
+def test_a_run_that_is_made_again_is_recorded_beside_the_one_it_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPERIMENTS_PATH", str(tmp_path / "original"))
+    assert ledgers.ledger_folder("not there") == Path("not there")
+    monkeypatch.setenv("EXPERIMENTS_REPRODUCES", "01a194b4-3340-7cbd-8bc2-51cfda245dae")
+    assert ledgers.ledger_folder("not there") == tmp_path / "original"
+    assert ledgers.ledger_folder(tmp_path / "elsewhere") == tmp_path / "elsewhere"
+    assert ledgers.ledger_folder(".") == Path()

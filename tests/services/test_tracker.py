@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -23,6 +24,7 @@ import pytest
 
 from experiments import ExperimentTracker, Ledger, ModelRegistry, connect
 from experiments.errors import ConflictError, EngineError, InvalidInputError, NotFoundError
+from experiments.services.tracking import committing
 from experiments.services.tracking.tracking import command_line
 from experiments.storage import journal as journals
 
@@ -442,6 +444,21 @@ class TestFaults:
             assert values(ledger, run, "loss") == [1.0, 2.0]
             tracker.end_experiment()
         assert not list((tmp_path / "ledger" / "journal").iterdir())
+
+    def test_a_full_disk_at_the_commit_loses_nothing(
+        self, ledger: Ledger, tracker: ExperimentTracker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        tracker.log_metric("loss", 1.0)
+        with monkeypatch.context() as patched:
+            patched.setattr(committing, "merge_arrow", full)
+            with pytest.raises(
+                EngineError, match=r"cannot be committed: .*No space left on device.*safe in the journal"
+            ):
+                tracker.flush()
+        assert values(ledger, tracker.experiment_id, "loss") == [1.0]
 
     def test_a_store_gone_for_good_leaves_the_journal_for_the_next(self, tmp_path: Path) -> None:
         ledger = connect(tmp_path / "ledger")

@@ -524,6 +524,9 @@ def _setting(name: str, given: object, default: str) -> object:
 def ledger_folder(path: str | Path | None) -> Path:
     """The folder meant: the one given, else EXPERIMENTS_PATH, else "ledger".
 
+    In a run that is made again (EXPERIMENTS_REPRODUCES) a relative path leads into a fresh checkout, where no ledger
+    is: the run is recorded beside the one it repeats, in EXPERIMENTS_PATH.
+
     Raises
     ------
     InvalidInputError
@@ -533,7 +536,10 @@ def ledger_folder(path: str | Path | None) -> Path:
     if not isinstance(chosen, str | os.PathLike):
         msg = f"path is {chosen!r}: give the folder of the ledger, as text or a Path."
         raise InvalidInputError(msg)
-    return Path(chosen)
+    folder = Path(chosen)
+    original = os.environ.get("EXPERIMENTS_PATH")
+    again = original and os.environ.get("EXPERIMENTS_REPRODUCES") and not folder.is_absolute() and not folder.exists()
+    return Path(original) if original and again else folder
 
 
 def _folder(path: str | Path | None, *, schema: str, create: bool) -> Path:

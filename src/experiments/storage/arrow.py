@@ -51,9 +51,15 @@ def arrow_table(table: str, rows: Sequence[Row]) -> pa.Table:
             msg = f"{table} has no column {extra[0]!r}; it has {', '.join(column.name for column in given)}."
             raise InvalidInputError(msg)
     schema = arrow_schema(given)
-    cells = {field.name: pa.array([_cell(row.get(field.name)) for row in rows], type=field.type) for field in schema}
+    cells = {field.name: pa.array(_column(rows, field), type=field.type) for field in schema}
     return pa.Table.from_pydict(cells)
 
 
-def _cell(value: Any) -> Any:
-    return list(value.items()) if isinstance(value, Mapping) else value
+def _column(rows: Sequence[Row], field: pa.Field) -> list[Any]:
+    """The values of a column, maps as Arrow takes them."""
+    import pyarrow as pa
+
+    values = [row.get(field.name) for row in rows]
+    if not pa.types.is_map(field.type):
+        return values
+    return [list(value.items()) if isinstance(value, Mapping) else value for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from experiments.identity import time_of
@@ -52,6 +53,7 @@ def merge(engine: Engine, table: str, rows: Sequence[Row]) -> int:
     return merge_new(engine, table, rows, key=KEYS[table], pins=PINS[table], ranges=RANGES.get(table, ()))
 
 
+@lru_cache(maxsize=4096)
 def month_of(identifier: str) -> str:
     """The `run_month` of what a run with this id logs, yyyy-MM.
 
