@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.definitions import counted
-from experiments.storage.catalog import views_of_others
 from experiments.storage.table import select
 from experiments.storage.unity import apply_files
+from experiments.storage.views import views_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from experiments.storage.folder import read_folder
 from experiments.storage.migrations import Migration, apply, migrations, pending, program_version
 from experiments.storage.sql_files import checks, columns, names, quoted, statement
 from experiments.storage.table import merge_new, select
+from experiments.storage.views import define_views, place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,8 +94,7 @@ def open_tables(engine: Engine) -> list[str]:
         created = [table for table, new in zip(missing, made, strict=True) if new]
         known = {VERSIONS, *created} if VERSIONS in there else {*created}  # that was read already
         list(threads.map(lambda table: _adopt(engine, table), [name for name in names("tables") if name not in known]))
-        for views in _in_order():
-            list(threads.map(lambda view: _define(engine, view), views))
+    define_views(engine)
     if waiting:
         _record(engine, waiting)
     return created
@@ -111,7 +110,7 @@ def unapplied(engine: Engine) -> tuple[Migration, ...]:
     """
     _adopt(engine, VERSIONS)
     applied = {int(found) for found in select(engine, "applied_migrations")["version"]}
-    return pending(applied, where=_where(engine))
+    return pending(applied, where=place_of(engine))
 
 
 def _record(engine: Engine, applied: tuple[Migration, ...]) -> None:
@@ -138,7 +137,7 @@ def _check_columns(engine: Engine, table: str, waiting: tuple[Migration, ...]) -
         if found.get(name) != kind:
             has = f"{name} as {found[name]}" if name in found else f"no column {name}"
             msg = (
-                f"the table {table} of {_where(engine)} is not this program's: it has {has}, where {kind} belongs. "
+                f"the table {table} of {place_of(engine)} is not this program's: it has {has}, where {kind} belongs. "
                 "Nothing was written; choose another path or schema."
             )
             raise EngineError(msg)
@@ -155,7 +154,7 @@ def _create(engine: Engine, table: str) -> bool:
     except Exception as error:
         if _is_there(engine, table):
             return False
-        msg = f"cannot create the table {table} of {_where(engine)}: {first_line(error)}"
+        msg = f"cannot create the table {table} of {place_of(engine)}: {first_line(error)}"
         if engine.location is None:
             msg += " Whoever makes a ledger needs USE SCHEMA and CREATE TABLE on the schema: ask its owner."
         raise EngineError(msg) from error
@@ -179,34 +178,6 @@ def _adopt(engine: Engine, table: str) -> None:
         raise EngineError(msg) from error
 
 
-def views_of_others(engine: Engine) -> list[str]:
-    """The views that a catalog keeps and that only their owners may define anew: those that are there serve."""
-    return [view for view in names("views") if not _define(engine, view)]
-
-
-def _define(engine: Engine, view: str) -> bool:
-    """Define a view anew; False where a catalog keeps it and only its owner may: the one that is there serves."""
-    try:
-        engine.spark.sql(statement("views", view))
-    except Exception as error:
-        if engine.location is None and engine.spark.catalog.tableExists(view):
-            return False
-        msg = f"cannot define the view {view} of {_where(engine)}: {first_line(error)}"
-        raise EngineError(msg) from error
-    return True
-
-
-def _in_order() -> list[list[str]]:
-    """The views, those first that read no other view, then those that read these."""
-    texts = {view: {*re.findall(r"\w+", statement("views", view))} for view in names("views")}
-    reading = {view: (words & texts.keys()) - {view} for view, words in texts.items()}
-    ordered: list[list[str]] = []
-    while reading:
-        ordered.append([view for view, others in reading.items() if not others & reading.keys()])
-        reading = {view: others for view, others in reading.items() if view not in ordered[-1]}
-    return ordered
-
-
 def _properties(table: str) -> str:
     """The table's CHECKs and our settings as properties."""
     stated = [f"'delta.constraints.{name}' = \"{check}\"" for name, check in checks(table).items()]
@@ -223,9 +194,3 @@ def _is_there(engine: Engine, table: str) -> bool:
 def _has_log(folder: Path) -> bool:
     log = folder / "_delta_log"
     return (log / "_last_checkpoint").is_file() or (log.is_dir() and any(log.glob("*.json")))
-
-
-def _where(engine: Engine) -> str:
-    if engine.location is not None:
-        return str(engine.location)
-    return f"{engine.spark.catalog.currentCatalog()}.{engine.spark.catalog.currentDatabase()}"

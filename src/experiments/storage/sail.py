@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from experiments.errors import EngineError, first_line
 from experiments.storage.engine import Engine
+from experiments.storage.views import OnDemand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,9 @@ def start_sail(folder: Path, *, catalog: str, schema: str) -> Engine:
         if alias is not None:
             alias.cleanup()
 
-    return Engine(name="sail", session=cast("SparkSession", spark), location=location, close=close)
+    return Engine(
+        name="sail", session=cast("SparkSession", OnDemand(cast("SparkSession", spark))), location=location, close=close
+    )
 
 
 @contextmanager
