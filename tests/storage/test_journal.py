@@ -203,7 +203,7 @@ class TestFaults:
         log(journal, 2.0)
         found = whole(journal.folder)
         assert found.points["value"].tolist() == [1.0, 2.0]
-        assert found.points["time"].tolist()[1] == 5
+        assert len(set(found.points["time"].tolist())) == 1
 
 
 class TestOwners:

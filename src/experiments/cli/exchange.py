@@ -31,12 +31,22 @@ NOUNS = {
 
 @click.group(name="import")
 def import_() -> None:
-    """Bring runs from another system into the ledger."""
+    """Bring runs from another system into the ledger.
+
+    \b
+    Example:
+      experiments import sqlite experiments.db
+    """  # noqa: D301
 
 
 @click.group(name="export")
 def export() -> None:
-    """Bring runs of the ledger to another system."""
+    """Bring runs of the ledger to another system.
+
+    \b
+    Example:
+      experiments export mlflow http://localhost:5000
+    """  # noqa: D301
 
 
 @import_.command(name="sqlite")

@@ -117,7 +117,7 @@ METRICS: render.Columns = {
 DATASETS: render.Columns = {
     "name": ("dataset", line),
     "role": ("role", line),
-    "dataset_id": ("version", line),
+    "dataset_id": ("id", line),
     "n_rows": ("rows", whole),
     "source": ("source", line),
 }

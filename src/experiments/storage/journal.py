@@ -139,6 +139,7 @@ class Journal:
         self._full: list[int] = []
         self._segment, self._offset = -1, _LIMIT
         self._records_size = 0
+        self._time = 0
         making = self._home / f".{name}"  # nobody may take it for one whose process has died
         try:
             making.mkdir(parents=True)
@@ -173,7 +174,8 @@ class Journal:
         """
         run = self._words.get(experiment_id) or self._number(experiment_id)
         word = self._words.get(name) or self._number(name)
-        body = _BODY.pack(run, word, value, time.time_ns() // 1000, step, episode, epoch)
+        now = self._time = max(self._time, time.time_ns() // 1000)  # a clock that jumps back changes no order
+        body = _BODY.pack(run, word, value, now, step, episode, epoch)
         slot = zlib.crc32(body).to_bytes(_CRC_BYTES, "little") + body
         with self._lock:
             offset = self._offset
@@ -198,7 +200,7 @@ class Journal:
         EngineError
             If it cannot be written; then nothing of it is.
         """
-        line = _line(kind, content)
+        line = self._line(kind, content)
         with self._lock:
             self._append(line * copies)
 
@@ -206,7 +208,7 @@ class Journal:
         """Append the record of a run that begins: as `record`, twice, and the number its points will bear with it."""
         with self._lock:
             number = len(self._words) + 1
-            self._append(_line("run", content) * 2 + _word(experiment_id, number))
+            self._append(self._line("run", content) * 2 + self._word(experiment_id, number))
             self._words[experiment_id] = number
 
     def _append(self, lines: bytes) -> None:
@@ -221,12 +223,20 @@ class Journal:
             raise self._unwritable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         self._records_size += len(lines)
 
+    def _line(self, kind: str, content: dict[str, Any]) -> bytes:
+        now = self._time = max(self._time, time.time_ns() // 1000)
+        text = _as_json({"kind": kind, "time": now, **content}).encode()
+        return b"%08x %s\n" % (zlib.crc32(text), text)
+
+    def _word(self, text: str, number: int) -> bytes:
+        return self._line("word", {"text": text, "number": number}) * 2
+
     def _number(self, word: str) -> int:
         """Number a run or a name, for points to bear."""
         with self._lock:
             if word not in self._words:
                 number = len(self._words) + 1  # 0 is a slot nobody wrote
-                self._append(_word(word, number))
+                self._append(self._word(word, number))
                 self._words[word] = number
             return self._words[word]
 
@@ -294,15 +304,6 @@ class Journal:
         """In a forked child: leave the parent's files alone; what is logged from here on goes to one of its own."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
         self.forked, self._map, self._words, self._offset = True, None, {}, _LIMIT
-
-
-def _line(kind: str, content: dict[str, Any]) -> bytes:
-    text = _as_json({"kind": kind, "time": time.time_ns() // 1000, **content}).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _word(text: str, number: int) -> bytes:
-    return _line("word", {"text": text, "number": number}) * 2
 
 
 def _after_fork() -> None:

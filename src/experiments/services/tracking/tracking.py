@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import ConflictError, InvalidInputError, NotFoundError
@@ -249,10 +250,21 @@ class Tracking:
         """The code as it is, looked at again when that was some time ago, and what differs from its commit, kept."""
         with self._lock:
             if self._code is None or time.monotonic() - self._code[0] > _CODE_SECONDS:
-                state = code.state()
+                state = code_of_run()
                 kept = None if state.diff is None else store_of(self._ledger).keep(state.diff, DIFF, "code")
                 self._code = (time.monotonic(), state, kept)
             return self._code[1:]
+
+
+def code_of_run() -> code.CodeState:
+    """The code around the current folder; where there is none, that around the script this process runs."""
+    state = code.state()
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if state.commit is None and script is not None:
+        of_script = code.state(Path(script).absolute().parent)
+        if of_script.commit is not None:
+            return of_script
+    return state
 
 
 def command_line() -> list[str] | None:
