@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import DatabricksWriter, backtest
+from experiments import DatabricksWriter, DatasetManager, ExperimentTracker, ModelRegistry, backtest
 from experiments.services.ledger import Ledger
 from experiments.storage import sql_files
-from made import CONFIG, STARTED, specified_experiment, versions, windows
+from made import CONFIG, STARTED, point_row, put, specified_experiment, versions, windows
 
 Twins = dict[tuple[str, str], Ledger]
 """By the engine that made the tables and filled them, and the engine that this connection uses."""
@@ -32,6 +32,7 @@ MODELS = ("naive", "random_walk", "seasonal_naive")
 
 VOLATILE = {
     "applied_at",
+    "artifact_id",
     "captured_at",
     "cost_estimate_usd",
     "created_at",
@@ -45,15 +46,37 @@ VOLATILE = {
     "family_id",
     "fit_seconds",
     "follows",
+    "journal_id",
     "known_at",
+    "linked_at",
+    "location",
+    "logged_at",
+    "model_id",
+    "parent_id",
+    "position",
     "predict_seconds",
+    "registered_at",
     "run_month",
     "run_timestamp",
     "started_at",
     "table_versions",
     "undoes",
 }
-"""Columns that hold when, how fast and under which id: no two recordings share them."""
+"""Columns that hold when, where, how fast and under which id: no two recordings share them."""
+
+TAG = "paper=1"
+"""What the tracked runs are tagged with."""
+
+PARAMETERS = {
+    "learning_rate": 3e-4,
+    "layers": [64, 32],
+    "optimizer": {"name": "adam", "betas": [0.9, 0.999]},
+    "n_steps": 2**60 + 1,
+    "shuffle": True,
+    "scheduler": None,
+    "note": "it's a \\ and a \N{SNOWMAN}",
+}
+"""One hyperparameter of every type."""
 
 
 def prices(n: int = 130) -> pd.DataFrame:
@@ -117,6 +140,35 @@ def fill(ledger: Ledger, *, workers: int | str) -> None:
         ledger.decisions.prune("Coffee", rule="specified")
         ledger.decisions.restore("poor", "Coffee")
     ledger.decisions.prune("Coffee", rule="specified")
+    track(ledger)
+
+
+def track(ledger: Ledger) -> None:
+    """A tracked run with one of everything, and a part of it."""
+    datasets = DatasetManager(ledger)
+    dataset_id = datasets.register_dataset(
+        prices(20),
+        "cocoa",
+        time_column="ds",
+        target_columns=["y"],
+        splits={"train": 0.75, "test": 0.25},
+        metadata={"unit": "USD"},
+    )
+    with ExperimentTracker(ledger) as run:
+        of = run.start_experiment("tracked", "rl", tags=["rl", TAG], random_seed=42, notes="by hand")
+        assert len(datasets.load(dataset_id, "train")) == 15
+        run.log_hyperparameters_batch(PARAMETERS)
+        for step, loss in enumerate([0.5, float("nan"), float("inf"), 0.25]):
+            run.log_metric("loss", loss, step=step, episode=2**53 + 1)
+        run.log_metric("done", 1.0)
+        run.log_distribution("weights", np.arange(8.0), epoch=1, bins=4)
+        run.log_artifact(b"step 3: 0.25", "train.log", metadata={"unit": "USD"})
+        model = ModelRegistry(ledger).register_model(of, "ep3.pth", episode_num=3, val_metric=0.25, is_best=True)
+        run.log_hyperparameter("temperature", 0.5, model)
+        with run.child("part", "rl", tags=[TAG]) as part:
+            part.log_metric("loss", 2.0, step=1)
+    run.flush()
+    put(ledger, "metrics", point_row(experiment_id="told-0", journal_id="sqlite:a journal"))  # as if imported
 
 
 def engine_sql(ledger: Ledger, query: str) -> Any:
@@ -138,9 +190,14 @@ def _frame(ledger: Ledger, name: str, _versions: tuple[int, ...]) -> pd.DataFram
 
 def in_order(found: pd.DataFrame) -> pd.DataFrame:
     """Maps and lists as plain tuples, rows sorted by all that is no floating-point number."""
-    found = found.apply(lambda column: column.map(_plain) if column.dtype == object else column)
+    found = plain(found)
     keys = found.select_dtypes(exclude="floating").astype(str).apply(tuple, axis=1)
     return found.iloc[sorted(range(len(found)), key=lambda row: keys.iloc[row])].reset_index(drop=True)
+
+
+def plain(found: pd.DataFrame) -> pd.DataFrame:
+    """Maps and lists as plain tuples, rows as they come."""
+    return found.apply(lambda column: column.map(_plain) if column.dtype == object else column)
 
 
 def types(ledger: Ledger, query: str) -> list[tuple[str, str]]:
@@ -149,12 +206,13 @@ def types(ledger: Ledger, query: str) -> list[tuple[str, str]]:
 
 
 def content(ledger: Ledger, table: str) -> pd.DataFrame:
-    """A table without what no two recordings share: an evaluation goes by its model, a family by what it compares."""
-    runs = frame(ledger, "model_runs")
-    models = dict(zip(runs["experiment_id"], runs["model_name"], strict=True))
+    """A table without what no two recordings share: a run goes by its name, a family by what it compares."""
+    runs = frame(ledger, "experiments")
+    names = dict(zip(runs["experiment_id"], runs["name"], strict=True))
     found = frame(ledger, table)
-    if "experiment_id" in found:
-        found.insert(0, "evaluation", found["experiment_id"].map(models))
+    for column in ("experiment_id", "parent_id"):
+        if column in found:
+            found.insert(0, f"name of {column}", found[column].map(names))
     if "family_id" in found:
         families = frame(ledger, "families").set_index("family_id")
         about = families[[name for name in ("commodity", "unique_id", "backtest_id", "metric") if name in families]]

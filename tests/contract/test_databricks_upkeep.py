@@ -14,7 +14,7 @@ from experiments.services import maintenance
 from experiments.services.initialise import initialise
 from experiments.services.ledger import Ledger, connect
 from experiments.services.maintenance import maintain
-from experiments.storage import catalog, sql_files
+from experiments.storage import catalog, sql_files, views
 from experiments.storage.databricks import start_databricks
 from made import counts, put, run_row, standing_row, window_row
 
@@ -59,16 +59,16 @@ def test_made_once_with_one_note_on_what_only_unity_catalog_has(first: Any) -> N
     assert (first.where, first.migrated) == (f"{CATALOG}.{SCHEMA}", ())
     refused, *more = first.notes
     assert more == []
-    assert "files of sql/databricks could not be applied, keys/backtests first: " in refused
+    assert "files of sql/databricks could not be applied, keys/artifacts first: " in refused
 
 
 def test_a_view_replaced_by_hand_that_may_not_be_defined_anew_serves_and_is_named(
     first: Any, workspace: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace.sql(f"create or replace view {SCHEMA}.champions as select 1 as by_hand")
-    own = catalog.statement
+    own = views.statement
     monkeypatch.setattr(
-        catalog, "statement", lambda kind, name: "select nothing" if name == "champions" else own(kind, name)
+        views, "statement", lambda kind, name: "select nothing" if name == "champions" else own(kind, name)
     )
     done = initialise(opened)
     assert (done.created, done.migrated) == ((), ())
@@ -116,5 +116,5 @@ def test_where_nothing_may_be_created_one_line_says_what_to_ask_for(
     running = start_databricks(catalog=CATALOG, schema="bare", create=True)
     with pytest.raises(EngineError) as caught:
         catalog.open_tables(running)
-    assert str(caught.value).startswith("cannot create the table backtests of spark_catalog.bare: ")
+    assert str(caught.value).startswith("cannot create the table artifacts of spark_catalog.bare: ")
     assert str(caught.value).endswith("needs USE SCHEMA and CREATE TABLE on the schema: ask its owner.")

@@ -22,9 +22,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
 
 def alone(table: str) -> str:
-    """A required column that no other constraint mentions."""
+    """A required column that no other constraint mentions, and no map: Sail does not take a bare null for one."""
     others = " ".join(text for name, text in sql_files.checks(table).items() if name != "required_present")
-    return [name for one, name in REQUIRED if one == table and name not in others][-1]
+    maps = {column.name for column in sql_files.columns(table) if column.type.startswith("map")}
+    return [name for one, name in REQUIRED if one == table and name not in maps and name not in others][-1]
 
 
 CASES = {key: changes[0] for key, changes in VIOLATIONS.items()} | {
@@ -52,10 +53,10 @@ def test_what_sail_writes_into_sparks_tables_is_refused(twins: Twins, table: str
 @pytest.mark.parametrize("table", ROWS)
 @pytest.mark.parametrize("maker", SCHEMAS)
 def test_what_spark_writes_is_refused(twins: Twins, maker: str, table: str) -> None:
-    """One constraint of each table; into Sail's tables as the program writes, and into one table all ways."""
+    """One constraint of each table, written to as the program writes; into one table all ways."""
     ledger = twins[maker, "spark"]
     before = versions(ledger)
-    for write in (insert, update, merge) if maker == "spark" or table == "model_runs" else (merge,):
+    for write in (insert, update, merge) if table == "model_runs" else (merge,):
         refuses(ledger, write, table, "required_present", CASES[table, "required_present"])
     assert versions(ledger) == before
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from contract.content import MODELS, QUERIES, content, engine_sql, frame, in_order, same, types
+from contract.content import MODELS, QUERIES, TAG, content, engine_sql, frame, in_order, plain, same, types
 from experiments.errors import InvalidInputError
 from experiments.storage import sql_files
 from experiments.storage.table import check_rows, rows_with_key, select, select_among
@@ -62,6 +62,10 @@ def among(name: str, table: str, key: str, **parameters: Any) -> Callable[[Ledge
     return ask
 
 
+def among_runs(name: str) -> Callable[[Ledger], pd.DataFrame]:
+    return among(name, "experiments", "experiment_id")
+
+
 def evaluations(ledger: Ledger) -> pd.DataFrame:
     return in_order(select(engine_of(ledger), "evaluations_of", model_name="naive", commodity="Cocoa"))
 
@@ -108,28 +112,49 @@ def of_family(name: str, *columns: str, **parameters: str) -> Callable[[Ledger],
     return ask
 
 
+def tracked(name: str, *given: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame]:
+    """Asked of the run that was tracked, `given` being columns of it; rows stay in the order of the answer."""
+
+    def ask(ledger: Ledger) -> pd.DataFrame:
+        run = frame(ledger, "experiments").set_index("name").loc["tracked"]
+        of = {column: run[column] for column in given}
+        return plain(select(engine_of(ledger), name, **of, **parameters))
+
+    return ask
+
+
 def violated(ledger: Ledger) -> pd.DataFrame:
     with pytest.raises(InvalidInputError) as caught:
         check_rows(engine_of(ledger), "model_runs", [run_row(), run_row(status="guessed", n_failed_windows=41)])
     return pd.DataFrame({"said": [str(caught.value)]})
 
 
+MONTH = ("experiment_id", "run_month")
+
+NO_FILTER = dict.fromkeys(("experiment_type", "status", "since"))
+
 STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "applied_migrations": asked("applied_migrations"),
+    "artifacts_of_runs": among_runs("artifacts_of_runs"),
     "backtests_of": asked("backtests_of", commodity="Coffee"),
     "best_of": asked("best_of", commodity="Coffee"),
     "begun_runs": among("begun_runs", "run_windows", "evaluation_key"),
     "commodities": asked("commodities"),
+    "datasets_known": asked("datasets_known"),
+    "datasets_listed": asked("datasets_listed", dataset=None),
     "decisions_of": asked("decisions_of", commodity=None, as_of=LATER),
     "evaluated_windows": among("evaluated_windows", "model_runs", "experiment_id"),
     "evaluations_of": evaluations,
+    "exportable_runs": tracked("exportable_runs"),
     "figures_of": figures,
     "grid_origin": asked("grid_origin", commodity="Cocoa", frequency="trading day", step_size=5),
     "history_of": asked("history_of", commodity=None),
+    "imported_positions": among_runs("imported_positions"),
     "known_forecasts": known,
     "known_families": among("known_families", "families", "family_id"),
     "known_models": asked("known_models", commodity="Coffee"),
     "known_runs": asked("known_runs", commodity="Cocoa", as_of=None),
+    "last_points": among_runs("last_points"),
     "leaderboard_of": among("leaderboard_of", "families", "family_id"),
     "loss_history": of_backtest("loss_history", as_of=LATER),
     "migrations_since": asked("migrations_since", since="2020-01-01T00:00:00+00:00"),
@@ -152,9 +177,26 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "report_model_runs": reported("report_model_runs", model_name="seasonal_naive"),
     "report_model_settings": of_run("report_model_settings"),
     "report_model_steps": of_run("report_model_steps"),
+    "reproductions_of": asked("reproductions_of", tag=TAG),
     "rows_with_key": with_key,
+    "run_artifacts": tracked("run_artifacts", *MONTH),
+    "run_children": tracked("run_children", "experiment_id"),
+    "run_datasets": tracked("run_datasets", *MONTH),
+    "run_environment": tracked("run_environment", "environment_id"),
+    "run_hyperparameters": tracked("run_hyperparameters", *MONTH),
+    "run_metric_names": tracked("run_metric_names", *MONTH),
+    "run_metrics": tracked("run_metrics", *MONTH),
+    "run_models": tracked("run_models", *MONTH),
+    "run_points": tracked("run_points", *MONTH, metric=None),
+    "run_row": tracked("run_row", "experiment_id"),
+    "run_values": lambda ledger: in_order(tracked("run_values", *MONTH, metric="loss")(ledger)),
+    "runs_found": tracked("runs_found", **NO_FILTER, tag=TAG, part="TRACK", most=3),
     "runs_there": among("runs_there", "model_runs", "experiment_id"),
+    "runs_with_id": among_runs("runs_with_id"),
+    "runs_with_prefix": asked("runs_with_prefix", prefix="told-", most=3),
+    "settings_of_runs": among_runs("settings_of_runs"),
     "specified_candidates": asked("specified_candidates", commodity="Coffee"),
+    "status_of_run": tracked("status_of_run", "experiment_id"),
     "stored_cells": among("stored_cells", "model_runs", "experiment_id"),
     "stored_forecasts": of_evaluation("stored_forecasts", "experiment_id"),
     "stored_windows": of_evaluation("stored_windows", "experiment_id"),

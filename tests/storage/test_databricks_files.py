@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from experiments.services import evidence, recorder
+from experiments.services.tracking import rows as tracking
 from experiments.storage import catalog, sql_files
 from experiments.storage.engine import Engine
 from experiments.storage.sql_files import columns, names, statement
@@ -21,6 +24,7 @@ KEY = re.compile(r"alter table (\w+) add constraint (\w+) primary key \(([\w, ]+
 OTHER_KEYS = {"model_runs": ("experiment_id",)}
 """Where the specification names another key than the one the code merges on; both are unique."""
 PARTITIONS = {table: "\npartitioned by (" in statement("tables", table) for table in names("tables")}
+ROLES = Path(__file__).parents[2] / "docs" / "roles.md"
 PEOPLE = {"datasets.created_by", "decisions.decided_by", "experiments.run_by", "model_runs.run_by"}
 
 
@@ -48,6 +52,12 @@ def test_every_table_has_its_key_and_it_is_the_one_the_code_merges_on() -> None:
         assert tuple(found[3].split(", ")) == OTHER_KEYS.get(table, KEYS[table])
         required = {column.name for column in columns(table) if column.required}
         assert required >= set(KEYS[table]), table
+
+
+def test_runners_are_granted_what_runs_write_and_nothing_that_decides() -> None:
+    granted = re.findall(r"grant modify on table CATALOG\.SCHEMA\.(\w+) to `(\w+)`", ROLES.read_text())
+    of_runners = [table for table, role in granted if role == "RUNNERS"]
+    assert of_runners == sorted(recorder.KEYS.keys() | evidence.KEYS.keys() | tracking.KEYS.keys())
 
 
 def test_no_key_is_relied_on_and_each_file_says_why() -> None:

@@ -88,7 +88,7 @@ class Ledger:
         EngineError
             If the ledger is closed.
         """
-        _ = self.engine
+        _ = self._running()
         return self._recorder
 
     @property

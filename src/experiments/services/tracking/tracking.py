@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.errors import ConflictError, InvalidInputError, NotFoundError
+from experiments.errors import ConflictError, ExperimentsError, InvalidInputError, NotFoundError
 from experiments.identity import digest, time_of, uuid7
 from experiments.services import provenance
 from experiments.services.reproduction import code, seeds
 from experiments.services.tracking.artifacts import store_of
-from experiments.services.tracking.committing import Committer
+from experiments.services.tracking.committing import Committer, log
 from experiments.services.tracking.recovery import Recovered, journal_home, recover
 from experiments.storage.journal import Journal, journals, records_of
 from experiments.storage.table import select
@@ -251,9 +251,17 @@ class Tracking:
         with self._lock:
             if self._code is None or time.monotonic() - self._code[0] > _CODE_SECONDS:
                 state = code_of_run()
-                kept = None if state.diff is None else store_of(self._ledger).keep(state.diff, DIFF, "code")
-                self._code = (time.monotonic(), state, kept)
+                self._code = (time.monotonic(), state, self._kept_diff(state))
             return self._code[1:]
+
+    def _kept_diff(self, state: code.CodeState) -> Kept | None:
+        if state.diff is None:
+            return None
+        try:
+            return store_of(self._ledger).keep(state.diff, DIFF, "code")
+        except ExperimentsError as error:  # a run is not refused for what was changed since the commit
+            log.warning("experiments: the changes since the commit are not kept: %s", error)
+            return None
 
 
 def code_of_run() -> code.CodeState:
