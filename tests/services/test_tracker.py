@@ -27,6 +27,7 @@ from experiments.errors import ConflictError, EngineError, InvalidInputError, No
 from experiments.services.tracking import committing
 from experiments.services.tracking.tracking import command_line
 from experiments.storage import journal as journals
+from repositories import made_repository
 
 pytestmark = pytest.mark.engine
 
@@ -459,6 +460,20 @@ class TestFaults:
             ):
                 tracker.flush()
         assert values(ledger, tracker.experiment_id, "loss") == [1.0]
+
+    def test_changes_that_cannot_be_kept_are_said_and_refuse_no_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        top = made_repository(tmp_path / "code")
+        (top / "train.py").write_text("changed")
+        monkeypatch.chdir(top)
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("EXPERIMENTS_ARTIFACTS", str(tmp_path / "file"))
+        with connect(tmp_path / "ledger") as ledger, ExperimentTracker(ledger) as tracker:
+            run = tracker.start_experiment("changed")
+            assert run_of(ledger, run)["git_dirty"]
+            assert rows(ledger, "artifacts", run) == []
+        assert "the changes since the commit are not kept" in caplog.text
 
     def test_a_store_gone_for_good_leaves_the_journal_for_the_next(self, tmp_path: Path) -> None:
         ledger = connect(tmp_path / "ledger")
