@@ -1,6 +1,6 @@
 -- One row per model that a run registered: a checkpoint, or a model to be deployed.
 create table if not exists models (
-  model_id string not null comment 'UUIDv7 of the model; its time is registered_at',
+  model_id string not null comment 'UUIDv7 of the model',
   experiment_id string comment 'The run that made it, see experiments',
   checkpoint_path string not null comment 'Its file, as the caller named it',
   sha256 string comment 'SHA-256 of the file when it was registered; NULL where there was none',

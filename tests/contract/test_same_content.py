@@ -140,6 +140,9 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "best_of": asked("best_of", commodity="Coffee"),
     "begun_runs": among("begun_runs", "run_windows", "evaluation_key"),
     "commodities": asked("commodities"),
+    "dataset_there": lambda ledger: select(
+        engine_of(ledger), "dataset_there", dataset_id=frame(ledger, "datasets")["dataset_id"].iloc[0]
+    ),
     "datasets_known": asked("datasets_known"),
     "datasets_listed": asked("datasets_listed", dataset=None),
     "decisions_of": asked("decisions_of", commodity=None, as_of=LATER),

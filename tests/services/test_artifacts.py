@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
+from experiments.services.reproduction import run_folder
 from experiments.services.tracking import artifacts, places, reading
 from experiments.services.tracking.artifacts import ArtifactStore, Kept, holder_of, store_of, type_of
 
@@ -119,11 +120,31 @@ def test_a_figure_is_a_picture_and_the_same_again_the_same(local: ArtifactStore)
         local.keep(figure, "f.gif")
 
 
-@pytest.mark.parametrize("name", ["", " ", "/etc/passwd", "../up", "a/../../up", "a\0b", "x" * 1001, "\ud800", 3])
-def test_a_name_that_is_no_relative_path_is_refused(local: ArtifactStore, name: str) -> None:
-    with pytest.raises(InvalidInputError, match="the name of an artifact"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "give a relative path") for name in ("", " ", "/etc/passwd", "../up", "a/../../up", "a\0b", 3)),
+        *((name, "without a backslash or a drive") for name in ("C:\\x", "a\\b", "C:/x", "c:x")),
+        ("a/" * 250 + "b", "has 501 characters: give one of at most 500"),
+        ("dir/" + "a" * 300, "has a part 'aaa.*' of 300 bytes: file systems take 255"),
+        ("é" * 128 + "/x", "of 256 bytes"),
+        ("\ud800", "no Unicode text"),
+    ],
+)
+def test_a_name_no_file_can_have_is_refused(local: ArtifactStore, name: str, why: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"the name of an artifact.* {why}"):
         local.keep(b"", name)
     assert not Path(local.location).exists()
+
+
+def test_the_longest_names_can_be_written_also_beside_their_like(local: ArtifactStore, tmp_path: Path) -> None:
+    names = ["a" * 251 + ".txt", "a" * 251 + ".txt", "é" * 127 + "/" + "b" * 255, "10:30.txt"]
+    kept = [local.keep(b"%d" % at, name) for at, name in enumerate(names)]
+    rows = [vars(one) | {"logged_at": at} for at, one in enumerate(kept)]
+    places = run_folder._places(pd.DataFrame(rows))
+    assert len(set(places)) == len(names)
+    for one, place in zip(kept, places, strict=True):
+        local.fetch(one.sha256, tmp_path / "run" / place)
 
 
 def test_what_is_no_artifact_is_refused_with_what_is_one(local: ArtifactStore, tmp_path: Path) -> None:
@@ -242,11 +263,16 @@ def test_damage_behind_fsspec_is_seen_too() -> None:
     fsspec = pytest.importorskip("fsspec")
     store = ArtifactStore("memory://damaged")
     kept = store.keep(b"content", "a.txt")
-    fsspec.filesystem("memory").pipe_file(kept.location.removeprefix("memory:/"), b"other")
-    with pytest.raises(EngineError, match=f"{kept.location} is damaged"):
-        store.open(kept.sha256)
-    assert store.keep(b"content", "a.txt") == kept  # mended: its size was another
-    assert content_of(store, kept.sha256) == b"content"
+    for other in (b"other", b"c0ntent"):  # of another size, and of the same
+        fsspec.filesystem("memory").pipe_file(kept.location.removeprefix("memory:/"), other)
+        with pytest.raises(EngineError, match=f"{kept.location} is damaged"):
+            store.open(kept.sha256)
+        assert store.holds(kept.sha256)
+        assert not store.intact(kept.sha256)
+        assert store.keep(b"content", "a.txt") == kept
+        assert content_of(store, kept.sha256) == b"content"
+    assert store.intact(kept.sha256)
+    assert not store.intact("0" * 64)
     with pytest.raises(NotFoundError, match="in memory://damaged"):
         store.open("0" * 64)
 
@@ -283,9 +309,31 @@ def test_a_failed_upload_leaves_nothing_under_the_name(monkeypatch: pytest.Monke
     assert not [name for name in memory.store if name.startswith("/full")]
 
 
+def test_what_is_there_already_is_read_and_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    store = ArtifactStore("memory://twice")
+    kept = store.keep(b"content", "a.txt")
+    monkeypatch.setattr(memory, "put_file", None)
+    assert store.keep(b"content", "a.txt") == kept
+
+
+@pytest.mark.parametrize("url", ["memory://", "memory:///"])
+def test_the_root_of_a_file_system_is_a_location(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXPERIMENTS_ARTIFACTS", url)
+    ledger = SimpleNamespace(path=None, where="here")
+    kept = store_of(ledger).keep(b"root", "a.txt")  # type: ignore[arg-type]
+    assert memory.cat(f"/{kept.sha256[:2]}/{kept.sha256}") == b"root"
+    monkeypatch.delenv("EXPERIMENTS_ARTIFACTS")
+    assert content_of(holder_of(ledger, kept.sha256, kept.location), kept.sha256) == b"root"  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+    memory.store.clear()
+
+
 def test_a_location_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
-    for wrong in ("", " ", "a\0b", None):
+    for wrong in ("", " ", "a\0b", None, "file://"):
         with pytest.raises(InvalidInputError, match="the location of the artifacts is"):
             ArtifactStore(wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="the location 'nosuch://x' is of no kind that is known"):

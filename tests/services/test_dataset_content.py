@@ -20,6 +20,7 @@ from pyarrow import feather
 
 from experiments.errors import InvalidInputError, NotFoundError
 from experiments.services.datasets.content import Content, read_content
+from experiments.services.datasets.meaning import _as_json_gives_back
 from experiments.services.datasets.reading import in_order, read, to_frame
 
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -228,6 +229,42 @@ def test_words_for_missing_among_numbers_of_a_csv_are_missing(tmp_path: Path) ->
     assert frame["b"].isna().tolist() == [True, False, True]
     assert frame["c"].tolist() == ["NA", "Namibia", "NA"]
     assert frame["d"].tolist() == ["x", "", None]
+
+
+def test_words_for_missing_of_a_csv_are_text_where_another_cell_is_no_number(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text('a,b,c,d,e,f\n2024-01-01,true,null,"NA",NA,\nNA,nan,NaT,"5",5,\n,,,1,"",\n')
+    found = read(file).table
+    assert found is not None
+    assert found.to_pydict() == {
+        "a": ["2024-01-01", "NA", None],
+        "b": ["true", "nan", None],
+        "c": [None, None, None],
+        "d": [None, 5, 1],
+        "e": ["NA", "5", ""],
+        "f": [None, None, None],
+    }
+    assert [str(one) for one in found.schema.types] == ["string", "string", "int64", "int64", "string", "null"]
+
+
+def test_metadata_is_what_json_can_hold_dates_paths_and_numpys_numbers() -> None:
+    said: dict[str, Any] = {
+        "day": dt.date(2024, 1, 2),
+        "time": pd.Timestamp("2024-01-02T03:04"),
+        "count": np.int64(3),
+        "many": {"x": np.array([1.5, 2.0]), "path": Path("a/b"), "pair": (1, None)},
+    }
+    assert _as_json_gives_back(said) == {
+        "day": "2024-01-02",
+        "time": "2024-01-02T03:04:00",
+        "count": 3,
+        "many": {"x": [1.5, 2.0], "path": "a/b", "pair": [1, None]},
+    }
+    circle: list[Any] = []
+    circle.append(circle)
+    for wrong in (object(), {"b": [object()]}, {1, 2}, float("inf"), np.float64("nan"), circle, {(1, 2): 3}, b"x"):
+        with pytest.raises(InvalidInputError, match=r"the metadata cannot be kept as JSON: 'bad' is .*; give finite"):
+            _as_json_gives_back({"good": 1, "bad": wrong})
 
 
 def test_an_index_with_a_name_is_a_column_and_row_numbers_are_none(tmp_path: Path) -> None:

@@ -226,6 +226,42 @@ def test_content_that_was_changed_or_is_gone_is_not_handed_out(datasets: Dataset
     assert len(datasets.load(dataset_id)) == 11
 
 
+def test_registering_again_keeps_damaged_content_again(
+    datasets: DatasetManager, shared: Ledger, tmp_path: Path
+) -> None:
+    frame = prices(13)
+    frame.to_parquet(tmp_path / "prices.parquet", row_group_size=2)
+    dataset_id = datasets.register_dataset(tmp_path / "prices.parquet", "mended")
+    first = datasets.get_dataset(dataset_id)
+    file = Path(first.location)
+    kept = file.read_bytes()
+    for name in ("mended", "mended under another name"):  # of the same size, as a file that rots
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        again = datasets.register_dataset(tmp_path / "prices.parquet", name)
+        assert (again == dataset_id) == (name == "mended")
+        assert file.read_bytes() == kept
+        assert datasets.get_dataset(dataset_id) == first
+    before = version_of(shared.engine, "datasets")
+    file.unlink()
+    assert datasets.register_dataset(frame, "mended") == dataset_id  # the same values, in a file of other bytes
+    found = datasets.get_dataset(dataset_id)
+    assert (found.content_sha256, found.created_at) == (first.content_sha256, first.created_at)
+    assert found.file_sha256 != first.file_sha256
+    assert found.size_bytes == Path(found.location).stat().st_size
+    for one in (dataset_id, again):
+        pd.testing.assert_frame_equal(datasets.load(one), frame)
+    assert version_of(shared.engine, "datasets") == (before or 0) + 3
+    datasets.register_dataset(frame, "mended")
+    assert version_of(shared.engine, "datasets") == (before or 0) + 3
+
+
+def test_what_is_loaded_has_the_types_and_column_order_first_registered(datasets: DatasetManager) -> None:
+    frame = prices(14)
+    datasets.register_dataset(frame, "first")
+    other = frame[["n", "y", "name", "ds"]].astype({"n": "float32"})
+    pd.testing.assert_frame_equal(datasets.load(datasets.register_dataset(other, "second")), frame)
+
+
 def test_a_delta_table_is_a_dataset_at_a_version(datasets: DatasetManager, shared: Ledger, tmp_path: Path) -> None:
     deltalake = pytest.importorskip("deltalake")
     for part in (prices(5), prices(5, start="2024-06-01")):
@@ -243,6 +279,12 @@ def test_a_delta_table_is_a_dataset_at_a_version(datasets: DatasetManager, share
     assert rows == Rows(by="ds", n_same=5, n_new=5, n_gone=0, n_changed=0)
     with pytest.raises(NotFoundError, match="has no version 9"):
         datasets.register_table(str(tmp_path / "coffee"), 9)
+    for wrong in (-1, "x", True, 1.0):
+        with pytest.raises(InvalidInputError, match=rf"version is {wrong!r}: it must be a whole number of at least 0"):
+            datasets.register_table(str(tmp_path / "coffee"), wrong)  # type: ignore[arg-type]
+    assert datasets.register_table(tmp_path / "coffee", np.int64(1), time_column="ds") == new  # type: ignore[arg-type]
+    with pytest.raises(NotFoundError, match=r"there is no folder .*/nowhere: it was removed or renamed"):
+        datasets.register_table(str(tmp_path / "nowhere"))
     named = datasets.register_table("schema_version", 1, name="migrations")
     assert datasets.register_table("schema_version", 1, name="migrations") == named
     assert len(datasets.load(named)) == datasets.get_dataset(named).n_rows > 0
@@ -250,6 +292,8 @@ def test_a_delta_table_is_a_dataset_at_a_version(datasets: DatasetManager, share
         datasets.register_table("schema_version")
     deltalake.write_deltalake(str(tmp_path / "other"), prices(6))
     (tmp_path / "coffee").rename(tmp_path / "away")
+    with pytest.raises(NotFoundError, match=r"there is no folder .*/coffee, nor a version 0 of it"):
+        datasets.load(old)
     (tmp_path / "other").rename(tmp_path / "coffee")
     with pytest.raises(EngineError, match=r"version 0 of .*coffee is not what was registered"):
         datasets.load(old)
@@ -293,6 +337,8 @@ def test_versions_as_the_specification_has_them(tmp_path: Path, shared: Ledger) 
     data, told = version_manager.load_version(version_id)
     pd.testing.assert_frame_equal(data, df)
     assert told == metadata
+    with pytest.raises(InvalidInputError, match="the metadata cannot be kept as JSON: 'a' is <object obj"):
+        version_manager.create_version(df, {"source": "x", "a": object()})
     other = version_manager.create_version(df.head(3), {"name": "short"})
     versions = version_manager.list_versions()
     assert [(one["version_id"], one["name"]) for one in versions] == [(version_id, "data"), (other, "short")]

@@ -48,6 +48,17 @@ for episode in range(500):
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+FORKS = """
+import os, sys
+from experiments import connect
+
+connect(sys.argv[1])
+child = os.fork()
+if child == 0:
+    sys.exit(0)
+print("ended with", os.waitpid(child, 0)[1])
+"""
+
 JOINS = """
 import sys
 from experiments import ExperimentTracker, connect
@@ -192,13 +203,15 @@ class TestMetrics:
         assert second["epoch"] == 2**62
         assert second["step"] is None or math.isnan(second["step"])
 
-    @pytest.mark.parametrize("value", ["1.0", None, [1.0], np.zeros(3), 1j, 10**400, "x" * 10_000_000])
+    @pytest.mark.parametrize("value", ["1.0", None, [1.0], np.zeros(3), 1j, 10**400, "x" * 10**7, np.ma.masked])
     def test_what_is_no_number_is_refused_in_one_line(self, tracker: ExperimentTracker, value: Any) -> None:
         with pytest.raises(InvalidInputError, match=r"value of the metric 'loss' is .*: give one number") as refused:
             tracker.log_metric("loss", value)
         assert len(str(refused.value)) < 300
 
-    @pytest.mark.parametrize(("name", "value"), [("step", 1.0), ("episode", "3"), ("epoch", 2**63)])
+    @pytest.mark.parametrize(
+        ("name", "value"), [("step", 1.0), ("episode", "3"), ("epoch", 2**63), ("step", True), ("step", -(2**63))]
+    )
     def test_a_place_is_a_whole_number(self, tracker: ExperimentTracker, name: str, value: Any) -> None:
         with pytest.raises(InvalidInputError, match=rf"{name} is .*: give a whole number of 64 bits, or None"):
             tracker.log_metric("loss", 1.0, **{name: value})
@@ -228,9 +241,13 @@ class TestMetrics:
         assert (summary["n"], summary["n_other"], row["epoch"]) == (1000, 2, 3)
         assert summary["p95"] == pytest.approx(np.percentile(drawn, 95))
         assert summary["std"] == pytest.approx(drawn.std(ddof=1))
-        for wrong in ([], [math.nan], "abc", ["a"]):
+        for wrong in ([], [math.nan], "abc", ["a"], [1e308, -1e308]):
             with pytest.raises(InvalidInputError, match="the distribution 'weights'"):
                 tracker.log_distribution("weights", wrong)
+        with pytest.raises(InvalidInputError, match="10,000 at most"):
+            tracker.log_distribution("weights", [1.0], bins=10**9)
+        with pytest.raises(InvalidInputError, match="metrics is"):
+            tracker.log_metrics([1])  # type: ignore[arg-type]
 
     def test_threads_share_a_tracker(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
         def work(number: int) -> None:
@@ -279,7 +296,7 @@ class TestHyperparameters:
         assert [found[name]["number"] for name in ("flag", "count", "rate")] == [1.0, 3.0, 3e-4]
         assert found["of a model"]["model_id"] == "m1"
 
-    @pytest.mark.parametrize("value", [object(), print, {1, 2}, b"bytes", [object()], {"a": open}])
+    @pytest.mark.parametrize("value", [object(), print, {1, 2}, b"bytes", [object()], {"a": open}, {1: 2, "1": 3}])
     def test_an_object_is_refused_and_none_of_the_batch_is_kept(
         self, ledger: Ledger, tracker: ExperimentTracker, value: Any
     ) -> None:
@@ -292,6 +309,12 @@ class TestHyperparameters:
             tracker.log_hyperparameter("text", "x" * 10_000_000)
         with pytest.raises(InvalidInputError, match="give a dictionary"):
             tracker.log_hyperparameters_batch([("a", 1)])  # type: ignore[arg-type]
+
+    def test_one_that_contains_itself_is_refused(self, tracker: ExperimentTracker) -> None:
+        itself: list[Any] = []
+        itself.append(itself)
+        with pytest.raises(InvalidInputError, match="'loop' contains itself"):
+            tracker.log_hyperparameter("loop", itself)
 
     def test_one_stays_what_it_is(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
         tracker.log_hyperparameter("gamma", 0.9)
@@ -355,6 +378,20 @@ class TestRuns:
             with pytest.raises(NotFoundError, match="there is no run"):
                 ask(run)
 
+    def test_a_dataset_nobody_registered_is_not_linked(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
+        with pytest.raises(NotFoundError, match="there is no dataset 'nope'"):
+            tracker.link_dataset("nope")
+        assert rows(ledger, "experiment_datasets", tracker.experiment_id) == []
+
+    def test_the_checkpoint_called_best_last_is_the_best_however_soon(
+        self, ledger: Ledger, tracker: ExperimentTracker
+    ) -> None:
+        registry = ModelRegistry(ledger)
+        for number in range(20):
+            registry.register_model(tracker.experiment_id, f"ep{number}.pth", number, number / 20, is_best=True)
+        (best,) = rows(ledger, "best_checkpoints", tracker.experiment_id)
+        assert best["checkpoint_path"] == "ep19.pth"
+
     def test_a_checkpoint_is_a_file_and_its_digest(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
         registry = ModelRegistry(ledger)
         file = Path("model.pth")
@@ -368,11 +405,19 @@ class TestRuns:
                 registry.register_model(**{"experiment_id": tracker.experiment_id, "checkpoint_path": file} | wrong)
 
     def test_the_command_is_kept_without_its_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        given = ["python", "train.py", "--lr", "0.1", "--api-key", "abc", "--password=abc", "--tokens", "-v", "x"]
-        monkeypatch.setattr(sys, "orig_argv", given)
-        assert command_line() == [
-            *("python", "train.py", "--lr", "0.1", "--api-key", "***", "--password=***", "--tokens", "-v", "x")
-        ]
+        plain = ["python", "train.py", "--lr", "0.1", "-v", "x", "--author", "me"]
+        secret = {
+            "--api-key abc": "--api-key ***",
+            "--password=abc": "--password=***",
+            "--pwd -abc": "--pwd ***",
+            "--access-key abc": "--access-key ***",
+            "--auth abc": "--auth ***",
+            "DB_SECRET=abc": "DB_SECRET=***",
+            "--db postgres://me:abc@host/d": "--db postgres://***@host/d",
+            "Authorization:_Bearer_abc": "Authorization:***",
+        }
+        monkeypatch.setattr(sys, "orig_argv", [*plain, *" ".join(secret).split()])
+        assert command_line() == [*plain, *" ".join(secret.values()).split()]
         monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "ipykernel_launcher"])
         assert command_line() is None
 
@@ -397,6 +442,9 @@ class TestProcesses:
         for number in range(3):
             assert values(ledger, tracker.experiment_id, f"child {number}") == list(range(100))
         assert run_of(ledger, tracker.experiment_id)["status"] == "running"
+
+    def test_a_forked_child_that_ends_by_itself_ends(self, tmp_path: Path) -> None:
+        assert python(FORKS, tmp_path / "ledger") == "ended with 0"
 
     def test_another_process_joins_and_only_who_began_ends(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
         python(JOINS, ledger.path, tracker.experiment_id)  # known by the journal alone: nothing is committed yet

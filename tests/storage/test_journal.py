@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,9 +217,22 @@ class TestOwners:
         journal.close(remove=False)
         for folder in claim_dead(home):
             assert folder == journal.folder
-            assert claimed_elsewhere(home) == "[]"  # while we are at it
             finish(folder, damaged=False)
         assert not journal.folder.exists()
+
+    def test_who_copies_its_folder_does_not_lose_it(self, journal: Journal, tmp_path: Path) -> None:
+        shutil.copytree(journal.folder, tmp_path / "copy" / "ours")
+        assert claimed_elsewhere(journal.folder.parent) == "[]"
+
+    def test_who_comes_second_waits_until_all_is_recovered(self, journal: Journal) -> None:
+        journal.close(remove=False)
+        with ThreadPoolExecutor(1) as thread:
+            for folder in claim_dead(journal.folder.parent):
+                second = thread.submit(claimed_elsewhere, journal.folder.parent)
+                time.sleep(0.6)  # it has started and waits
+                assert not second.done()
+                finish(folder, damaged=False)
+            assert second.result() == "[]"
 
     def test_a_damaged_one_is_put_aside(self, journal: Journal) -> None:
         journal.close(remove=False)

@@ -74,9 +74,10 @@ class Ledger:
         """
         from experiments.services.tracking.tracking import Tracking
 
+        running = self._running()
         with self._turn:
             if self._tracking is None:
-                self._tracking = Tracking(self, self._running())
+                self._tracking = Tracking(self, running)
             return self._tracking
 
     @property

@@ -18,7 +18,7 @@ def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame,
     Raises
     ------
     NotFoundError
-        If there is no such version.
+        If there is no such folder or version.
     InvalidInputError
         If the folder is no Delta table that can be read.
     EngineError
@@ -30,6 +30,10 @@ def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame,
     except ImportError as error:
         msg = f"the folder {folder} is read by a package that is missing: pip install 'experiment-ledger[local]'."
         raise EngineError(msg) from error
+    if not folder.is_dir():
+        asked = "" if version is None else f", nor a version {version} of it"
+        msg = f"there is no folder {folder}{asked}: it was removed or renamed, or is elsewhere."
+        raise NotFoundError(msg)
     if not (folder / "_delta_log").is_dir():
         msg = f"{folder} is a folder without a Delta log: give the folder of a Delta table, or a file."
         raise InvalidInputError(msg)

@@ -60,7 +60,9 @@ _HEAD = 9  # bytes of the CRC and the blank after it
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
 _BEGINNING = re.compile(rb"[0-9a-f]{8} \{\"kind\"")
 
-_LOCK, _RECORDS, _COMMITTED = "lock", "records", "committed"
+_PATIENCE_SECONDS, _LOOK_SECONDS = 60, 0.05
+
+_LOCK, _RECORDS, _COMMITTED, _RECOVERING = "lock", "records", "committed", "recovering"
 _mine: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
@@ -143,7 +145,7 @@ class Journal:
         making = self._home / f".{name}"  # nobody may take it for one whose process has died
         try:
             making.mkdir(parents=True)
-            self._lock_file = _locked(making / _LOCK)
+            self._lock_file = _locked(making / _LOCK, make=True)
             self._records_file = os.open(making / _RECORDS, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
             making.rename(self.folder)
         except OSError as error:
@@ -303,6 +305,8 @@ class Journal:
     def leave_to_parent(self) -> None:
         """In a forked child: leave the parent's files alone; what is logged from here on goes to one of its own."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
+        if not self.forked:
+            os.close(self._lock_file)  # the lock stays with the parent, and with it only
         self.forked, self._map, self._words, self._offset = True, None, {}, _LIMIT
 
 
@@ -331,8 +335,7 @@ def read(folder: Path, start: Place, *, limit: int, verify: bool, end: Place | N
     """
     import numpy as np
 
-    text = b""
-    with suppress(FileNotFoundError), (folder / _RECORDS).open("rb") as file:
+    with (folder / _RECORDS).open("rb") as file:
         file.seek(start.records)
         text = file.read(_AT_ONCE if end is None else min(_AT_ONCE, end.records - start.records))
     records, bad_records, size = _lines(text, start.records)
@@ -449,21 +452,35 @@ def journals(home: Path) -> list[Path]:
 def claim_dead(home: Path) -> Iterator[Path]:
     """The journals nobody writes any more, each held while it is the caller's turn; what is in use is passed over.
 
-    Of two processes that recover at once, each gets another one; what the first has finished with is gone.
+    Of two processes that recover at once, one waits for the other, so that both see all of it afterwards.
     """
     own = {journal.folder for journal in list(_mine)}
     for folder in journals(home):
         if folder in own:  # a lock of one's own is no hindrance, and would be lost
             continue
-        try:
-            lock = _locked(folder / _LOCK, wait=False)
-        except OSError:  # it is in use, or gone by now
+        lock = _claimed(folder)
+        if lock is None:
             continue
         try:
             if (folder / _LOCK).exists():
+                (folder / _RECOVERING).touch()
                 yield folder
         finally:
             os.close(lock)
+
+
+def _claimed(folder: Path) -> int | None:
+    """The lock of a journal nobody writes, once whoever recovers it is done; None where it is in use or gone."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return _locked(folder / _LOCK)
+        except FileNotFoundError:  # it was recovered meanwhile
+            return None
+        except OSError:
+            if not (folder / _RECOVERING).exists() or time.monotonic() > until:
+                return None
+        time.sleep(_LOOK_SECONDS)
 
 
 def finish(folder: Path, *, damaged: bool) -> None:
@@ -478,11 +495,14 @@ def finish(folder: Path, *, damaged: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _locked(path: Path, *, wait: bool = True) -> int:
-    """A lock that goes with this process and no other: not with a child that was forked from it."""
-    file = os.open(path, os.O_RDWR | (os.O_CREAT if wait else 0), 0o600)
+def _locked(path: Path, *, make: bool = False) -> int:
+    """A lock that goes with this process, whoever else opens the file; a forked child closes its copy of it.
+
+    A POSIX record lock would be lost as soon as this process closes the file once, after copying it for instance.
+    """
+    file = os.open(path, os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(file)
         raise

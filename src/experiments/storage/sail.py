@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -9,14 +10,14 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from experiments.errors import EngineError, first_line
 from experiments.storage.engine import Engine
 from experiments.storage.views import OnDemand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyspark.sql import SparkSession
 
@@ -24,21 +25,52 @@ _PATIENCE_SECONDS = 2
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 
 
+_at_exit: list[Any] = []
+"""What waits for the server when a process ends."""
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: it has no server to wait for, and would wait for ever."""
+    for waits in _at_exit:
+        atexit.unregister(waits)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+@contextmanager
+def _exits_noted() -> Iterator[None]:
+    """Note what is registered to be run when this process ends."""
+    register = atexit.register
+
+    def noting(function: Callable[..., Any], *arguments: Any, **named: Any) -> Callable[..., Any]:
+        _at_exit.append(function)
+        return register(function, *arguments, **named)
+
+    atexit.register = noting  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        atexit.register = register
+
+
 def start_sail(folder: Path, *, catalog: str, schema: str) -> Engine:
     """Start the server over the tables of `schema` below `folder`; see `engine.start`."""
     try:
-        from pysail.spark import SparkConnectServer
+        with _exits_noted():
+            from pysail.spark import SparkConnectServer
         from pyspark.sql.connect.session import SparkSession as ConnectSession
     except ImportError as error:
         msg = f"the embedded engine is not installed ({error.name}): pip install 'experiment-ledger[local]'."
         raise EngineError(msg) from error
     location, alias = _plain(folder / schema)
     try:
-        with _environment(catalog, schema):
+        with _environment(catalog, schema), _exits_noted():
             server = SparkConnectServer(ip="127.0.0.1", port=0)
             server.start(background=True)
         _, port = server.listening_address
-        spark = ConnectSession.builder.remote(f"sc://127.0.0.1:{port}").create()
+        with _exits_noted():
+            spark = ConnectSession.builder.remote(f"sc://127.0.0.1:{port}").create()
         # the server is in this process: there is no connection to lose, and without the client's thread pool
         # what is still open can be recorded while the interpreter exits
         spark.client.disable_reattachable_execute()

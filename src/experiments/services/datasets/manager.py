@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import check_text, storable
+from experiments.definitions import check_count, check_text, storable
 from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line, unknown
 from experiments.identity import digest
 from experiments.services.datasets import reading, splits, values
-from experiments.services.datasets.content import Content, order_of, read_content
+from experiments.services.datasets.content import order_of, read_content
 from experiments.services.datasets.meaning import Meaning
 from experiments.services.datasets.record import Dataset, from_row, to_row
 from experiments.services.ledger import current
 from experiments.services.provenance import user
 from experiments.services.tracking import active
 from experiments.services.tracking.artifacts import holder_of, store_of
-from experiments.services.tracking.rows import merge
+from experiments.services.tracking.rows import KEYS, merge
 from experiments.storage.folder import read_folder
-from experiments.storage.table import rows_with_key, select
+from experiments.storage.table import correct, rows_with_key, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,8 @@ class DatasetManager:
     ) -> str:
         """Keep a version of a dataset; the same again is the same version, and equal content is kept once.
 
+        Content that is kept already is read and checked; where it is damaged or gone, it is kept again.
+
         Parameters
         ----------
         data : DataFrame, str or Path
@@ -80,7 +84,7 @@ class DatasetManager:
             `time_column`, else of the rows; or its first and last time, ``{"train": ("2015-01-01", "2020-12-31")}``,
             both in it.
         metadata : mapping, optional
-            Anything JSON can hold.
+            Anything JSON can hold, dates, paths, and numpy's numbers and arrays.
 
         Returns
         -------
@@ -127,7 +131,8 @@ class DatasetManager:
         table_name : str
             A table of the engine's catalog, or the folder of one.
         version : int, optional
-            By default the newest; to be given where the engine cannot tell which that is.
+            A whole number of at least 0. By default the newest; to be given where the engine cannot tell which that
+            is.
         name : str, optional
             By default the table's.
         time_column, feature_columns, target_columns, splits, metadata
@@ -143,6 +148,8 @@ class DatasetManager:
         InvalidInputError, NotFoundError
             As `register_dataset`, and if there is no such table or version.
         """
+        if version is not None:
+            version = check_count("version", version, least=0)
         folder = Path(str(table_name))
         meaning = Meaning(
             name=folder.name if name is None else name,
@@ -172,12 +179,14 @@ class DatasetManager:
         Returns
         -------
         DataFrame
-            In the order of rows and columns they were registered in.
+            The rows in the order they were registered in, a table's in that of their values. Equal content is kept
+            once, so the order and types of its columns are those of its first registration, under whatever name; a
+            CSV's types are told from its cells, and the file that repairs damaged content brings its own.
 
         Raises
         ------
         NotFoundError
-            If there is no such dataset, split or, any more, content.
+            If there is no such dataset, split or, any more, content, folder or version of a table.
         EngineError
             If the content is not what was registered.
         """
@@ -250,8 +259,8 @@ class DatasetManager:
         said = meaning.of(content)
         dataset_id = digest([content.sha256, said, table])
         same = self._rows("content_sha256", content.sha256)
+        kept = self._kept(given, same) if table is None else _of_table(*table)
         if dataset_id not in {row["dataset_id"] for row in same}:
-            kept = self._kept(given, content, same) if table is None else _of_table(*table)
             source = given.source if table is None else f"{table[0]}@v{table[1]}"
             found = Dataset(
                 **said,
@@ -266,16 +275,32 @@ class DatasetManager:
             merge(self.ledger.engine, "datasets", [to_row(found)])
         return dataset_id
 
-    def _kept(self, given: reading.Data, content: Content, same: Sequence[Row]) -> Row:
-        """Where the content is kept: where it is already, else in the store of the ledger."""
-        for row in same:
-            if row["format"] == "parquet" and holder_of(self.ledger, row["file_sha256"], row["location"]).holds(
-                row["file_sha256"]
-            ):
-                return {one: row[one] for one in ("format", "location", "file_sha256")} | {
-                    "size_bytes": int(row["size_bytes"]),
-                    "table_version": None,
-                }
+    def _kept(self, given: reading.Data, same: Sequence[Row]) -> Row:
+        """Where the content is kept: where it is already and intact, else in the store of the ledger."""
+        rows = [row for row in same if row["format"] == "parquet"]
+        files = {(row["file_sha256"], row["location"]) for row in rows}
+        intact = {(sha256, at) for sha256, at in files if holder_of(self.ledger, sha256, at).intact(sha256)}
+        row = next((row for row in rows if (row["file_sha256"], row["location"]) in intact), None)
+        kept = self._keep(given) if row is None else _of_file(row["location"], row["file_sha256"], row["size_bytes"])
+        if lost := [row["dataset_id"] for row in rows if (row["file_sha256"], row["location"]) not in intact]:
+            self._point(lost, kept)
+        return kept
+
+    def _point(self, ids: Sequence[str], kept: Row) -> None:
+        """Point datasets whose content was lost to where it is kept now."""
+        engine = self.ledger.engine
+
+        def find(column: str) -> list[Row]:
+            found = rows_with_key(engine, "datasets", "dataset_id", ids)
+            return [
+                {"dataset_id": row["dataset_id"], column: kept[column]} for row in found if row[column] != kept[column]
+            ]
+
+        for column in ("file_sha256", "location", "size_bytes"):  # the first of them finds it in the ledger's own store
+            correct(engine, "datasets", column, partial(find, column), key=KEYS["datasets"], pins=())
+
+    def _keep(self, given: reading.Data) -> Row:
+        """Keep the content in the store of the ledger."""
         store = store_of(self.ledger)
         with tempfile.TemporaryDirectory() as folder:
             path = given.path if given.table is None else _written(given, Path(folder) / "data.parquet")
@@ -283,18 +308,14 @@ class DatasetManager:
         if not given.unchanged():
             msg = f"{given.path} changes while it is read: register it once whatever writes it is done."
             raise InvalidInputError(msg)
-        return {
-            "format": "parquet",
-            "location": kept.location,
-            "file_sha256": kept.sha256,
-            "size_bytes": kept.size_bytes,
-            "table_version": None,
-        }
+        return _of_file(kept.location, kept.sha256, kept.size_bytes)
 
     def _read_table(self, location: str, version: int | None, time: str | None) -> tuple[pa.Table, int | None]:
         """The rows of a table in an order of their own, and the version read."""
         folder = Path(location)
-        found = read_folder(folder, version) if folder.is_dir() else self.ledger.read_table(location, version)
+        # no name of a table has a slash: it is a folder that is gone
+        is_folder = folder.is_dir() or os.sep in location
+        found = read_folder(folder, version) if is_folder else self.ledger.read_table(location, version)
         table = reading.of_frame(found[0])
         return reading.in_order(table, time), found[1]
 
@@ -329,6 +350,16 @@ def _part_of(dataset: Dataset, split: str | None) -> splits.Part | None:
         what = f"split of {dataset.name} {dataset.dataset_id}"
         raise unknown(what, split, parts)
     return dict(parts[split])
+
+
+def _of_file(location: str, sha256: str, size_bytes: int) -> Row:
+    return {
+        "format": "parquet",
+        "location": location,
+        "file_sha256": sha256,
+        "size_bytes": int(size_bytes),
+        "table_version": None,
+    }
 
 
 def _of_table(location: str, version: int) -> Row:

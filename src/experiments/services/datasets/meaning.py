@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
 import json
+import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_text, storable
-from experiments.errors import InvalidInputError, first_line, unknown
+from experiments.errors import InvalidInputError, unknown
 from experiments.services.datasets import splits
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ class Meaning:
         Raises
         ------
         InvalidInputError
-            If the name is no text, a role no list of names, or the metadata no JSON.
+            If the name is no text, a role no list of names, or the metadata nothing JSON can hold.
         NotFoundError
             If a column is not there.
         """
@@ -76,13 +80,29 @@ def _as_json_gives_back(metadata: Mapping[str, Any] | None) -> Any:
     if not isinstance(metadata, Mapping):
         msg = f"the metadata is {metadata!r}: give a dict."
         raise InvalidInputError(msg)
-    try:
-        text = json.dumps(dict(metadata), default=_plain, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        msg = f"the metadata cannot be kept as JSON: {first_line(error)}."
-        raise InvalidInputError(msg) from error
-    return json.loads(storable("the metadata", text))
+    for key, value in metadata.items():
+        try:
+            _as_json({key: value})
+        except (TypeError, ValueError, RecursionError) as error:
+            msg = (
+                f"the metadata cannot be kept as JSON: {reprlib.repr(key)} is {reprlib.repr(value)}; give finite "
+                "numbers, texts, truth values, None, dates, paths, and lists and dictionaries of these, under texts."
+            )
+            raise InvalidInputError(msg) from error
+    return json.loads(storable("the metadata", _as_json(dict(metadata))))
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    """What JSON knows no form for, in one it knows; as of a hyperparameter."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+_as_json = json.JSONEncoder(default=_plain, allow_nan=False, ensure_ascii=False).encode

@@ -54,7 +54,7 @@ class DatasetVersionManager:
         data : DataFrame, str or Path
             As for `DatasetManager.register_dataset`.
         metadata : mapping, optional
-            Anything JSON can hold; its "name", if it has one, names the dataset.
+            As for `DatasetManager.register_dataset`; its "name", if it has one, names the dataset.
 
         Returns
         -------

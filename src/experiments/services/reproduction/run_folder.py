@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.errors import EngineError, InvalidInputError
 from experiments.services.reproduction.snapshot import of_row
+from experiments.services.tracking.names import LONGEST_PART, checked_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def write(ledger: Ledger, experiment_id: str, folder: Path) -> list[Path]:
     Raises
     ------
     InvalidInputError
-        If the folder is not empty or no folder, or the name of an artifact would lead out of it.
+        If the folder is not empty or no folder, or an artifact has a name it could not be logged under: it is named.
     NotFoundError
         If there is no such run, or the content of an artifact is gone.
     EngineError
@@ -107,9 +108,9 @@ def _places(artifacts: pd.DataFrame) -> list[PurePosixPath]:
     for at in latest_first:
         row = rows[at]
         top = PurePosixPath("logs" if row["artifact_type"] == "log" else "artifacts")
-        name, own = _inside(str(row["name"])), str(row["sha256"])[:8]
+        name, own = PurePosixPath(checked_name(row["name"])), str(row["sha256"])[:8]
         candidates = (name, name.with_name(f"{name.stem}.{own}{name.suffix}"), own / name, f"{own}-{at}" / name)
-        place = next(top / one for one in candidates if not _in_the_way(top / one, taken))
+        place = next(top / one for one in candidates if _is_short(one) and not _in_the_way(top / one, taken))
         taken.add(place)
         found[at] = place
     return [found[at] for at in range(len(rows))]
@@ -120,19 +121,9 @@ def _in_the_way(place: PurePosixPath, taken: set[PurePosixPath]) -> bool:
     return any(place == one or one in place.parents or place in one.parents for one in taken)
 
 
-def _inside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if (
-        not path.parts
-        or path.is_absolute()
-        or ".." in path.parts
-        or "\0" in name
-        or "\\" in name
-        or ":" in path.parts[0]
-    ):
-        msg = f"the artifact {name!r} would be written outside of the folder: its name is no relative path."
-        raise InvalidInputError(msg)
-    return path
+def _is_short(place: PurePosixPath) -> bool:
+    """Whether file systems take its own name, made longer to tell it from another."""
+    return len(place.name.encode()) <= LONGEST_PART
 
 
 def _write_texts(folder: Path, run: Run, logged: pd.DataFrame, places: Iterable[PurePosixPath]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from experiments.definitions import storable
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
+from experiments.services.tracking.names import checked_name, relative
 from experiments.services.tracking.places import Folder, Remote, chunks_of
 from experiments.services.tracking.reading import files_below, read_stable
 
@@ -36,7 +35,6 @@ TYPES = (*_ENDINGS, "other")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PICTURES = ("png", "svg", "pdf", "jpg")
-_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +93,7 @@ class ArtifactStore:
     """
 
     def __init__(self, location: str | Path) -> None:
-        text = _checked_location(location).removeprefix("file://")
+        text = _checked_location(location)
         self._place: Folder | Remote = Remote(text) if "://" in text else Folder(Path(text).absolute())
         self.location = self._place.location
 
@@ -107,8 +105,8 @@ class ArtifactStore:
         thing : str, Path, bytes, dict, list, DataFrame or matplotlib figure
             A str or Path is the path of a file or folder. Links inside a folder are followed where they stay in it.
         name : str, optional
-            A relative path; by default the file's own name, or for an object one made of its kind and content. The
-            ending of a figure's says its format.
+            A relative path, as `names.checked_name` has it; by default the file's own name, or for an object one made
+            of its kind and content. The ending of a figure's says its format.
         artifact_type : str, optional
             One of `TYPES`; by default told by the ending of the name.
 
@@ -126,14 +124,14 @@ class ArtifactStore:
             msg = f"the artifact_type is {artifact_type!r}: give one of {', '.join(TYPES)}."
             raise InvalidInputError(msg)
         if name is not None:
-            name = _checked_name(name)
+            name = checked_name(name)
         if not isinstance(thing, str | os.PathLike):
             content, suggested = _in_bytes(thing, name)
             sha256, size = self._place.put(chunks_of(content))
-            name = name or _checked_name(suggested.format(sha256[:8]))
+            name = name or checked_name(suggested.format(sha256[:8]))
             return self._kept(name, artifact_type, sha256, size)
         path = _existing(thing)
-        name = name or _checked_name(path.name or path.absolute().resolve().name)
+        name = name or checked_name(path.name or path.absolute().resolve().name)
         if not path.is_dir():
             return self._kept(name, artifact_type, *read_stable(path, self._place.put))
         entries = [
@@ -153,6 +151,14 @@ class ArtifactStore:
     def holds(self, sha256: str) -> bool:
         """Whether there is content of this SHA-256; it is not read."""
         return self._place.size(_checked_digest(sha256)) is not None
+
+    def intact(self, sha256: str) -> bool:
+        """Whether there is content of this SHA-256 and it can be read: it is, as a whole."""
+        try:
+            self.open(sha256).close()
+        except (NotFoundError, EngineError):
+            return False
+        return True
 
     def open(self, sha256: str) -> BinaryIO:
         """The content of a SHA-256, read as a whole and found to have it, as a file to read.
@@ -214,7 +220,7 @@ class ArtifactStore:
         with self.open(sha256) as content:
             try:
                 listed = json.load(content)
-                return [(_relative(path), _checked_digest(digest), int(size)) for path, digest, size in listed]
+                return [(relative(path), _checked_digest(digest), int(size)) for path, digest, size in listed]
             except (TypeError, ValueError) as error:
                 if isinstance(error, InvalidInputError):
                     raise
@@ -296,29 +302,11 @@ def holder_of(ledger: Ledger, sha256: str, location: str) -> ArtifactStore:
 
 
 def _checked_location(location: object) -> str:
-    if not isinstance(location, str | os.PathLike) or not str(location).strip() or "\0" in str(location):
+    text = str(location).removeprefix("file://") if isinstance(location, str | os.PathLike) else ""
+    if not text.strip() or "\0" in text:
         msg = f"the location of the artifacts is {location!r}: give a folder, or a URL such as s3://bucket/folder."
         raise InvalidInputError(msg)
-    return str(location)
-
-
-def _checked_name(name: object) -> str:
-    if len(checked := _relative(name)) > _LONGEST_NAME:
-        msg = f"the name of an artifact has {len(checked):,} characters: give one of at most {_LONGEST_NAME:,}."
-        raise InvalidInputError(msg)
-    return storable("the name of an artifact", checked)
-
-
-def _relative(name: object) -> str:
-    """A path that cannot lead out of the folder it is taken from."""
-    path = PurePosixPath(name) if isinstance(name, str) and name.strip() and "\0" not in name else None
-    if path is None or path.is_absolute() or ".." in path.parts or not path.parts:
-        msg = (
-            f"the name of an artifact is {reprlib.repr(name)}: give a relative path such as plots/loss.png, "
-            "without '..'."
-        )
-        raise InvalidInputError(msg)
-    return str(name)
+    return text
 
 
 def _checked_digest(sha256: object) -> str:

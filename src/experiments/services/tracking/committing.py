@@ -73,6 +73,9 @@ class Committer:
                     note_committed(self._journal.folder, self._done)
             except Exception as error:
                 reason = str(error) if isinstance(error, ExperimentsError) else first_line(error)
+                if not self._journal.folder.is_dir():
+                    msg = f"the journal {self._journal.folder} was removed: what was logged since is lost."
+                    raise EngineError(msg) from error
                 msg = (
                     f"what was logged cannot be committed: {reason} It is safe in the journal {self._journal.folder} "
                     "and is tried again, at the latest when the ledger is opened next."

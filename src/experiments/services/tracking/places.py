@@ -100,8 +100,10 @@ class Remote:
         except ImportError as error:
             msg = f"{url} is reached by a package that is missing: pip install fsspec."
             raise EngineError(msg) from error
+        scheme, _, rest = url.partition("://")
+        self.location = f"{scheme}://{rest.rstrip('/')}"  # "memory:" alone would be a folder of this machine
         try:
-            self._system, self._root = fsspec.core.url_to_fs(url.rstrip("/"))
+            self._system, self._root = fsspec.core.url_to_fs(self.location)
         except ImportError as error:
             msg = f"{url} is reached by a package that is missing: {first_line(error)}"
             raise EngineError(msg) from error
@@ -110,7 +112,6 @@ class Remote:
             raise InvalidInputError(msg) from error
         except Exception as error:
             raise _unreadable(url, error) from error
-        self.location = url.rstrip("/")
 
     def where(self, sha256: str) -> str:
         """The URL of content."""
@@ -134,9 +135,19 @@ class Remote:
             path = Path(folder) / "content"
             with path.open("wb") as file:
                 sha256, size = _copy(content, file)
-            if self.size(sha256) != size:
+            if not self._has(sha256, size):
                 self._send(path, self._path(sha256))
         return sha256, size
+
+    def _has(self, sha256: str, size: int) -> bool:
+        """Whether what is there under this name is its content: it may have been damaged, at the same size."""
+        if self.size(sha256) != size:
+            return False
+        try:
+            self.verified(sha256).close()
+        except (EngineError, NotFoundError):
+            return False
+        return True
 
     def _send(self, path: Path, target: str) -> None:
         # nowhere but in an object store does a name appear with all of its content

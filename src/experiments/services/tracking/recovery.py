@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("experiments")
 
+_LISTED = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
@@ -44,9 +46,10 @@ class Recovered:
     damage: Damage
 
     def __str__(self) -> str:
-        found = f"recovered {self.n_records:,} records and {self.n_points:,} points of a process that died"
+        found = f"recovered {self.n_records:,} records and {self.n_points:,} points that a process left behind"
         if self.crashed:
-            found += f"; crashed: {', '.join(self.crashed)}"
+            more = "" if len(self.crashed) <= _LISTED else f" and {len(self.crashed) - _LISTED:,} more"
+            found += f"; crashed: {', '.join(self.crashed[:_LISTED])}{more}"
         if self.damage:
             found += (
                 f"; {self.damage.records} records and {self.damage.points} points were damaged and are lost, "
@@ -86,11 +89,19 @@ def recover_left(engine: Engine, home: Path) -> tuple[Recovered, ...]:
         return ()
 
 
-def recover(engine: Engine, home: Path) -> list[Recovered]:
+def recover(engine: Engine, home: Path, parent: str | None = None) -> list[Recovered]:
     """Bring the journals of processes that have died into the tables; their runs end as crashed.
 
     A journal that is in use is left alone. Killed on the way, or run by two processes at once, the next call ends the
     same.
+
+    Parameters
+    ----------
+    engine : Engine
+    home : Path
+        The folder of the journals.
+    parent : str, optional
+        The journal of this process: what children forked from it leave is nothing to speak of.
 
     Raises
     ------
@@ -107,7 +118,8 @@ def recover(engine: Engine, home: Path) -> list[Recovered]:
             raise EngineError(msg) from error
         finish(folder, damaged=bool(one.damage))
         if one.n_records or one.n_points or one.crashed or one.damage:
-            log.warning("experiments: %s", one)
+            if one.crashed or one.damage or parent is None or not one.journal.startswith(f"{parent}-"):
+                log.warning("experiments: %s", one)
             found.append(one)
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
 import struct
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +19,14 @@ from experiments.services.tracking.values import (
     as_number,
     as_parameter,
     check_name,
+    check_notes,
     check_type,
     distribution,
 )
 from experiments.storage.journal import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from experiments.services.ledger import Ledger
@@ -125,7 +128,7 @@ class ExperimentTracker:
             experiment_type=check_type(experiment_type),
             tags=_tags(tags),
             random_seed=last_seed() if random_seed is None else check_count("random_seed", random_seed, least=0),
-            notes=None if notes is None else check_text("notes", notes),
+            notes=None if notes is None else check_notes(notes),
             parent_id=parent_id,
         )
         if parent_id is not None:
@@ -177,10 +180,7 @@ class ExperimentTracker:
             If one was logged before with another value: a parameter does not change.
         """
         run = self._under_way()
-        if not hasattr(hyperparameters, "items"):
-            msg = f"the hyperparameters are {hyperparameters!r:.60}: give a dictionary of name to value."
-            raise InvalidInputError(msg)
-        typed = [as_parameter(name, value) for name, value in hyperparameters.items()]
+        typed = [as_parameter(name, value) for name, value in _pairs("hyperparameters", hyperparameters)]
         for name, value, *_ in typed:
             if (before := run.parameters.get((model_id, name), value)) != value:
                 msg = (
@@ -226,18 +226,20 @@ class ExperimentTracker:
             run.names.add(name)
         if type(value) is not float:
             value = as_number(name, value)
+        # what is plain is not looked at twice: this is the hottest path there is
+        if type(step) is not int or step == NOTHING:
+            step = as_count("step", step)
+        if type(episode) is not int or episode == NOTHING:
+            episode = as_count("episode", episode)
+        if type(epoch) is not int or epoch == NOTHING:
+            epoch = as_count("epoch", epoch)
         try:
-            self._tracking.journal.point(
-                run.experiment_id,
-                name,
-                value,
-                NOTHING if step is None else step,
-                NOTHING if episode is None else episode,
-                NOTHING if epoch is None else epoch,
-            )
-        except struct.error:  # of another type than int, which is looked at only here
-            counts = (as_count(what, one) for what, one in (("step", step), ("episode", episode), ("epoch", epoch)))
-            self._tracking.journal.point(run.experiment_id, name, value, *counts)
+            self._tracking.journal.point(run.experiment_id, name, value, step, episode, epoch)
+        except struct.error:
+            for what, count in (("step", step), ("episode", episode), ("epoch", epoch)):
+                if count != NOTHING:
+                    as_count(what, count)  # which of them is too large
+            raise
 
     def log_metrics(
         self,
@@ -247,7 +249,8 @@ class ExperimentTracker:
         epoch: int | None = None,
     ) -> None:
         """Log one point of each of several metrics; arguments as of `log_metric`."""
-        checked = {check_name("the name of a metric", name): as_number(name, value) for name, value in metrics.items()}
+        given = _pairs("metrics", metrics)
+        checked = {check_name("the name of a metric", name): as_number(name, value) for name, value in given}
         for name, value in checked.items():
             self.log_metric(name, value, step, episode, epoch)
 
@@ -320,15 +323,22 @@ class ExperimentTracker:
             If the store cannot be written.
         """
         run = self._under_way()
-        said = {check_name("the key of metadata", key): str(value) for key, value in (metadata or {}).items()}
+        said = {check_name("the key of metadata", key): str(value) for key, value in _pairs("metadata", metadata)}
         kept = store_of(self._ledger).keep(thing, name, artifact_type)
         return self._tracking.keep(run, kept, said)
 
     def link_dataset(self, dataset_id: str, role: str = "all") -> None:
-        """Record that the run read a dataset, or one split of it; `DatasetManager.load` does it by itself."""
+        """Record that the run read a dataset, or one split of it; `DatasetManager.load` does it by itself.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such dataset in this ledger.
+        """
         run = self._under_way()
-        if (dataset_id, role) not in run.linked:
-            content = {"run": run.experiment_id, "dataset": check_text("dataset_id", dataset_id), "role": role}
+        if (check_text("dataset_id", dataset_id), check_name("role", role)) not in run.linked:
+            self._tracking.check_dataset(dataset_id)
+            content = {"run": run.experiment_id, "dataset": dataset_id, "role": role}
             self._tracking.journal.record("dataset", content)
             run.linked.add((dataset_id, role))
 
@@ -383,6 +393,14 @@ class ExperimentTracker:
             msg = f"{why}: call start_experiment first."
             raise ConflictError(msg)
         return self._run
+
+
+def _pairs(what: str, given: object) -> list[tuple[Any, Any]]:
+    """The names and values of a dictionary."""
+    if given is not None and not isinstance(given, Mapping):
+        msg = f"{what} is {reprlib.repr(given)}: give a dictionary of name to value."
+        raise InvalidInputError(msg)
+    return list((given or {}).items())
 
 
 def _tags(tags: object) -> list[str]:

@@ -39,7 +39,10 @@ DIFF = "code.diff"
 """The artifact with what differed from the commit."""
 
 _CODE_SECONDS = 5.0  # within which the code of a process is not looked at again
-_SECRET = re.compile(r"(?i)pass(word|wd|phrase)?\b|secret|token|api[-_]?key|credential|private[-_]?key")
+_SECRET = re.compile(
+    r"(?i)pass(word|wd|phrase)?\b|pwd\b|secret|token|auth\b|authorization|bearer|credential|(api|access|private)[-_]?key"
+)
+_LOGIN = re.compile(r"(://)[^/@\s]+@")
 
 
 @dataclass(kw_only=True)
@@ -116,6 +119,7 @@ class Tracking:
         run = Run(experiment_id=str(row["experiment_id"]), name=name, mine=True)
         self.journal.begin(run.experiment_id, {"row": row})
         self._runs[run.experiment_id] = run
+        self._committer.soon()
         if diff is not None:
             self.keep(run, diff, {"commit": str(state.commit)})
         return run
@@ -156,6 +160,20 @@ class Tracking:
         if running and status != "running":
             msg = f"the run {experiment_id} has ended ({status}): start another one."
             raise ConflictError(msg)
+
+    def check_dataset(self, dataset_id: str) -> None:
+        """See that there is such a dataset; a forked child, which has no engine, takes its parent's word.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        """
+        if self.journal.forked:
+            return
+        if select(self._engine, "dataset_there", dataset_id=dataset_id).empty:
+            msg = f"there is no dataset {dataset_id!r} in {self.where}: register it with a DatasetManager."
+            raise NotFoundError(msg)
 
     def _status(self, experiment_id: str) -> str | None:
         try:
@@ -219,7 +237,7 @@ class Tracking:
 
     def recover(self) -> list[Recovered]:
         """Bring what dead processes have left into the tables."""
-        return recover(self._engine, self._home)
+        return recover(self._engine, self._home, self.journal.name)
 
     def close(self) -> None:
         """End what is still under way as incomplete, commit everything and be done with the journal.
@@ -282,10 +300,15 @@ def command_line() -> list[str] | None:
         return None
     masked, hide = [], False
     for part in given:
-        option, equals, _ = part.partition("=")
-        named = part.startswith("-") and _SECRET.search(option) is not None
-        masked.append("***" if hide and not part.startswith("-") else f"{option}=***" if named and equals else part)
-        hide = named and not equals
+        name, equals, _ = part.partition("=" if "=" in part else ":")
+        named = _SECRET.search(name) is not None
+        if hide and not part.startswith("--"):
+            masked.append("***")
+        elif named and equals:
+            masked.append(f"{name}{part[len(name)]}***")
+        else:
+            masked.append(_LOGIN.sub(r"\1***@", part))
+        hide = named and not equals and part.startswith("-")
     return masked
 
 

@@ -23,6 +23,9 @@ LONGEST_NAME = 500
 LONGEST_VALUE = 2**20
 """Characters of a parameter's value as JSON: what is longer is an artifact."""
 
+MOST_BINS = 10_000
+"""Of a histogram."""
+
 PERCENTILES = (5, 25, 50, 75, 95)
 """Those kept of a distribution."""
 
@@ -44,6 +47,21 @@ def check_name(what: str, name: object) -> str:
         msg = f"{what} {name[:40]!r}... has {len(name):,} characters: use {LONGEST_NAME} at most."
         raise InvalidInputError(msg)
     return name
+
+
+def check_notes(notes: object) -> str:
+    """Return `notes` if they can be kept.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are no text, blank, or longer than a parameter may be.
+    """
+    notes = check_text("notes", notes)
+    if len(notes) > LONGEST_VALUE:
+        msg = f"notes has {len(notes):,} characters: {LONGEST_VALUE:,} at most. Keep what is longer with log_artifact."
+        raise InvalidInputError(msg)
+    return notes
 
 
 def check_type(kind: object) -> str:
@@ -70,7 +88,7 @@ def as_number(name: str, value: Any) -> float:
     """
     shape = getattr(value, "shape", ())
     if hasattr(value, "item") and not any(length != 1 for length in shape):  # of numpy, torch, tensorflow ...
-        value = value.item()
+        value = None if getattr(value, "mask", False) is not False and value.mask.all() else value.item()
     if isinstance(value, numbers.Number) and not isinstance(value, complex):
         try:
             return float(value)  # type: ignore[arg-type]
@@ -94,7 +112,7 @@ def as_count(what: str, value: Any) -> int:
         count = operator.index(value)
     except TypeError:
         count = NOTHING
-    if isinstance(value, bool) or not -_LARGEST <= count <= _LARGEST:
+    if type(value).__name__ in ("bool", "bool_") or not -_LARGEST <= count <= _LARGEST:
         msg = f"{what} is {reprlib.repr(value)}: give a whole number of 64 bits, or None."
         raise InvalidInputError(msg)
     return count
@@ -122,6 +140,9 @@ def as_parameter(name: object, value: Any) -> tuple[str, str, str, float | None]
             f"the hyperparameter {name[:60]!r} is {reprlib.repr(value)}: it is made of numbers, texts, truth values, "
             f"None, dates, paths, lists and dictionaries, and of no {error}."
         )
+        raise InvalidInputError(msg) from None
+    except RecursionError:
+        msg = f"the hyperparameter {name[:60]!r} contains itself, or is nested too deep: log it as an artifact."
         raise InvalidInputError(msg) from None
     text = storable(f"the hyperparameter {name[:60]!r}", _as_json(plain))
     if len(text) > LONGEST_VALUE:
@@ -151,7 +172,10 @@ def _plain(value: Any) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(one) for key, one in value.items()}
+        named = {str(_plain(key)): _plain(one) for key, one in value.items()}
+        if len(named) < len(value):
+            raise TypeError("keys that are the same as text")
+        return named
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, enum.Enum) or hasattr(value, "tolist"):  # numpy's numbers and arrays
@@ -184,7 +208,15 @@ def distribution(name: str, values: Any, bins: int) -> dict[str, Any]:
     if not len(finite):
         msg = f"the distribution {name[:60]!r} has {len(given):,} values and no finite one among them: give some."
         raise InvalidInputError(msg)
-    counts, edges = np.histogram(finite, bins=bins)
+    if bins > MOST_BINS:
+        msg = f"bins is {bins:,}: use {MOST_BINS:,} at most."
+        raise InvalidInputError(msg)
+    try:
+        with np.errstate(over="raise"):
+            counts, edges = np.histogram(finite, bins=bins)
+    except (ValueError, FloatingPointError) as error:  # a range no double can divide
+        msg = f"the distribution {name[:60]!r} from {finite.min():g} to {finite.max():g} has no histogram: {error}"
+        raise InvalidInputError(msg) from error
     summary = {
         "n": len(finite),
         "n_other": len(given) - len(finite),
