@@ -49,9 +49,18 @@ def test_a_sqlite_file_is_tried_imported_and_imported_again(run: Run, path: Path
             insert into points values (1, 0, 0.5), (1, 1, 0.25), (7, 0, 1.0);
             """
         )
-    assert refused(run("import", "sqlite", file, "--dry-run", "--path", path), "there is no ledger")
-    assert run("init", "--path", path).code == 0
     asked = ("import", "sqlite", file, "--map", mapping, "--path", path)
+    # tried without a ledger, or refused, it leaves none behind
+    tried = run(*asked, "--dry-run")
+    assert tried.out == f"1 run in {file}; would be new: 1 run, 2 metric points.\n"
+    assert tried.err.endswith("note: there is no ledger yet: everything in the file would be new.\n")
+    assert refused(run("import", "sqlite", file, "--path", path), "unknown table 'experiments'")
+    assert refused(run(*asked[:3], "--map", tmp_path / "no.toml", "--path", path), "there is no mapping")
+    missing = tmp_path / "no.db"
+    assert refused(run("import", "mlflow", f"sqlite:///{missing}", "--path", path), f"no MLflow store at {missing}")
+    assert not path.exists()
+    assert not missing.exists()
+    assert run("init", "--path", path).code == 0
     tried = run(*asked, "--dry-run")
     assert tried.out == f"1 run in {file}; would be new: 1 run, 2 metric points.\n"
     assert tried.err == "note: 1 row of metrics belong to no run of the file and were left out.\n"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
 from experiments.services.exchange import mlflow_export as exporting
 from experiments.services.exchange import mlflow_import as importing
+from experiments.services.exchange.local_store import check_store
 from experiments.services.exchange.mlflow_export import export_mlflow
 from experiments.services.exchange.mlflow_import import import_mlflow
 from experiments.services.exchange.mlflow_log import log_to_mlflow
@@ -215,7 +218,8 @@ def test_our_own_runs_are_exported_named_where_mlflow_takes_no_such_thing_and_kn
 ) -> None:
     folder = tmp_path / "plots"
     folder.mkdir()
-    (folder / "a.txt").write_text("a")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "a.txt").write_text("a")
     with ExperimentTracker(whole) as tracker:
         run = tracker.start_experiment("ours", "rl", tags=["rl", "desk=1", "übel*"], random_seed=7, notes="why")
         tracker.log_hyperparameters_batch({"lr": 0.5, "text": "3", "long": "x" * 7000, "a*b": 1})
@@ -227,21 +231,29 @@ def test_our_own_runs_are_exported_named_where_mlflow_takes_no_such_thing_and_kn
         tracker.log_metric("what?", 1.0)
         tracker.log_distribution("weights", [1.0, 2.0, 3.0], step=4)
         tracker.log_artifact(folder, "plots")
+        tracker.log_artifact(b"one", "text.txt")
+        tracker.log_artifact(b"other", "text.txt")
         child = tracker.child("part", "rl")
         part = child.experiment_id
         child.end_experiment("incomplete")
         tracker.flush()
         under_way = export_mlflow(whole, server, experiment="Ours", ids=[run])
         tracker.log_metric("return", 9.0, episode=3)
+        tracker.log_artifact(b"third", "text.txt")  # of the size of what is there
     tracker.flush()
     done = export_mlflow(whole, server, experiment="Ours", ids=[run, part])
-    assert (under_way.new["runs"], under_way.new["metrics"], under_way.new["params"]) == (1, 7, 2)
-    assert {name: done.new[name] for name in ("runs", "metrics")} == {"runs": 1, "metrics": 1}
+    assert {**under_way.new, "tags": 0} == {"runs": 1, "metrics": 7, "params": 2, "artifacts": 2, "tags": 0}
+    assert {name: done.new[name] for name in ("runs", "metrics", "artifacts")} == {
+        "runs": 1,
+        "metrics": 1,
+        "artifacts": 1,
+    }
     told = done.notes[0]
     for words in (
         "params: 'a*b', 'long'",
         "tags: 'übel*'",
         "metrics: 'what?'",
+        "earlier contents of artifacts: 'text.txt'",
         "distributions, only their means: 'weigh",
     ):
         assert words in told
@@ -252,7 +264,6 @@ def test_our_own_runs_are_exported_named_where_mlflow_takes_no_such_thing_and_kn
     assert found["part"].data.tags["mlflow.parentRunId"] == found["ours"].info.run_id
     assert [point.step for point in client.get_metric_history(found["ours"].info.run_id, "return")] == [0, 1, 2, 3]
     # imported by the ledger that has them nothing is new; by another they are what they were
-    assert import_mlflow(whole, server, experiments=["Ours"]).new == {"artifacts": 1}  # the folder's file by its path
     assert import_mlflow(whole, server, experiments=["Ours"]).new == {}
     with connect(tmp_path / "other") as other:
         import_mlflow(other, server, experiments=["Ours"])
@@ -268,6 +279,12 @@ def test_our_own_runs_are_exported_named_where_mlflow_takes_no_such_thing_and_kn
             "notes",
         ):
             assert back.row[column] == one.row[column], column
+        # MLflow knows files only, and one content of each
+        latest = hashlib.sha256(b"third").hexdigest()
+        assert dict(zip(back.artifacts["name"], back.artifacts["sha256"], strict=True)) == {
+            "plots/deep/a.txt": hashlib.sha256(b"a").hexdigest(),
+            "text.txt": latest,
+        }
         assert read_run(other.engine, part).row["status"] == "incomplete"
         assert read_run(other.engine, part).row["parent_id"] == run
         kinds = dict(zip(back.parameters["name"], back.parameters["value_type"], strict=True))
@@ -309,6 +326,42 @@ def test_what_cannot_be_read_or_asked_is_said(
         export_mlflow(whole, server, ids=["ffff"])
 
 
+def test_a_store_that_is_not_there_is_refused_and_not_made(
+    whole: Ledger, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect("legacy.db")) as connection:
+        connection.execute("create table experiments (id integer primary key)")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    content = Path("legacy.db").read_bytes()
+    gone = ("sqlite:///nope.db", f"sqlite:///{tmp_path}/nope.db", "sqlite://", "foo", (tmp_path / "a b").as_uri())
+    for uri in gone:
+        with pytest.raises(NotFoundError, match="there is no MLflow store at"):
+            import_mlflow(whole, uri)
+    with pytest.raises(InvalidInputError, match="empty is no MLflow store: give the URI of a server"):
+        import_mlflow(whole, "empty")
+    for ask in (import_mlflow, export_mlflow):
+        for uri in ("sqlite:///legacy.db", "sqlite:///folder/file", "sqlite:///folder", "folder", "legacy.db"):
+            with pytest.raises(InvalidInputError, match="is no MLflow store"):
+                ask(whole, uri)
+    for uri in ("no/where/runs", "sqlite:///no/where.db"):
+        with pytest.raises(NotFoundError, match=r"there is no folder no.* to make an MLflow store in"):
+            export_mlflow(whole, uri)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert Path("legacy.db").read_bytes() == content
+    check_store(f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow0/mlflow.db")  # the server's
+    # a folder of runs that is one, made by an export, is read
+    with ExperimentTracker(whole) as tracker:
+        run = tracker.start_experiment("by itself")
+    tracker.flush()
+    for uri in ("empty", "made"):
+        assert export_mlflow(whole, uri, ids=[run]).new["runs"] == 1
+        assert import_mlflow(whole, uri).runs == 1
+
+
 def test_a_training_is_logged_and_kept_here_where_mlflow_is_gone(
     client: Any, server: str, whole: Ledger, tmp_path: Path, use: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -330,8 +383,15 @@ def test_a_training_is_logged_and_kept_here_where_mlflow_is_gone(
     names = set(whole.sql("select name from artifacts")["name"])
     assert {"plots/curve.txt", "models/own.pkl", "line/MLmodel"} <= names
     assert (arrived.failed, import_mlflow(whole, server, experiments=["Trained"]).new) == ((), {})
-    with pytest.raises(InvalidInputError, match="MLflow refuses this run"):
-        log_to_mlflow("Trained", {"a*b": 1}, {})
+    # what MLflow refuses is kept here, and nothing stays there
+    with caplog.at_level(logging.WARNING, "experiments"):
+        refused = log_to_mlflow("Trained", {"a": 1}, {"loss": 1.0, "l(r": 0.5})
+    assert "does not take this run: " in caplog.text
+    assert f"Kept as run {refused} of the ledger" in caplog.text
+    assert [one.info.run_id for one in client.search_runs([run.info.experiment_id])] == [run_id]
+    whole.tracking.flush()
+    assert set(read_run(whole.engine, refused).metrics["name"]) == {"loss", "l(r"}
+    assert "metrics: 'l(r'" in export_mlflow(whole, server, ids=[refused]).notes[0]
     with pytest.raises(InvalidInputError, match="'loss'"):
         log_to_mlflow("Trained", {}, {"loss": "low"})
     with pytest.raises(InvalidInputError, match="metrics is"):

@@ -232,6 +232,8 @@ def test_what_cannot_be_is_named_and_nothing_is_written(
 
 
 def test_files_that_are_no_database(whole: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"give an open ledger, or dry_run=True"):
+        import_sqlite(None, tmp_path / "none.db")
     with pytest.raises(NotFoundError, match="there is no file"):
         import_sqlite(whole, tmp_path / "none.db")
     text = tmp_path / "text.db"

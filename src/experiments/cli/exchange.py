@@ -11,6 +11,7 @@ from experiments.cli import FAILED, render
 from experiments.cli.asking import open_ledger
 from experiments.cli.options import json_option, ledger_options
 from experiments.definitions import counted
+from experiments.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,15 @@ def import_sqlite(file: str, mapping: str | None, dry_run: bool, path: str, engi
     from experiments.services.exchange.sqlite import import_sqlite as imported
     from experiments.services.ledger import connect
 
-    with connect(path, engine=engine, create=not dry_run) as ledger:
+    try:
+        opened = open_ledger(path, engine)
+    except NotFoundError:
+        tried = imported(None, file, mapping, dry_run=True)  # what is refused leaves no ledger behind
+        if dry_run:
+            _print_arrived(tried, as_json=as_json)
+            return
+        opened = connect(path, engine=engine)
+    with opened as ledger:
         _print_arrived(imported(ledger, file, mapping, dry_run=dry_run), as_json=as_json)
 
 
@@ -86,9 +95,11 @@ def import_mlflow(uri: str, experiments: tuple[str, ...], path: str, engine: str
       experiments import mlflow http://localhost:5000
       experiments import mlflow sqlite:///mlflow.db --experiment PPO
     """  # noqa: D301
+    from experiments.services.exchange.local_store import check_store
     from experiments.services.exchange.mlflow_import import import_mlflow as imported
     from experiments.services.ledger import connect
 
+    check_store(uri)  # what is refused leaves no ledger behind
     with connect(path, engine=engine) as ledger:
         _print_arrived(imported(ledger, uri, experiments=experiments or None), as_json=as_json)
 
@@ -105,6 +116,8 @@ def export_mlflow(
     uri: str, experiment: str | None, ids: tuple[str, ...], path: str, engine: str | None, as_json: bool
 ) -> None:
     """Export runs to an MLflow server or store, or what is new in them since the last export.
+
+    A store on this machine is made where there is none, in a folder that is there.
 
     \b
     Example:

@@ -10,6 +10,7 @@ MLflow has less to say, and this is what of:
   that are then the same are one. Of a distribution its mean goes over.
 - Names have letters, digits, `_-. :/` only, a param at most 6,000 characters, a tag 8,000. What does not fit is left
   out, and named in the notes.
+- A path has one content: of artifacts of one name the latest goes over, and the notes say which had others before.
 - Hyperparameters of single models, datasets, environments and evaluations of backtests stay in the ledger.
 
 Exported again, only what is not there yet is sent: an export that broke off is gone on with, a run that went on since
@@ -18,6 +19,7 @@ brings what is new. A run that was imported from the server it would go to is le
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import tempfile
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InvalidInputError
 from experiments.services.exchange.carried import carried, milliseconds_of, places, plain_row
+from experiments.services.exchange.local_store import check_store
 from experiments.services.exchange.mlflow_rows import COLUMN_TAGS, PARENT_TAG, STATUS_OF, told_apart, value_of
 from experiments.services.exchange.server import (
     EXPERIMENT_TAG,
@@ -95,7 +98,7 @@ def export_mlflow(
     ----------
     ledger : Ledger
     uri : str
-        As in `import_mlflow`.
+        As in `import_mlflow`; a store on this machine is made where there is none, in a folder that is there.
     experiment : str, optional
         The MLflow experiment that new runs go to; by default the one a run was imported from, else one named after the
         type of the run. It is made where there is none.
@@ -107,12 +110,14 @@ def export_mlflow(
     Raises
     ------
     NotFoundError
-        If a run is not known.
+        If a run is not known, or the folder a store would be made in.
     InvalidInputError
-        If the URI is no text, the beginning of an id that of several runs, or a run an evaluation of a backtest.
+        If the URI is no text, or leads to a file or folder that is no store of MLflow, the beginning of an id is that
+        of several runs, or a run is an evaluation of a backtest.
     EngineError
         If mlflow is not installed, the server cannot be reached or refuses a request, or an artifact is damaged.
     """
+    check_store(uri, may_be_made=True)
     rows = _chosen(ledger, ids)
     with connected(uri) as client:
         done = _Export(client=client, ledger=ledger, experiment=experiment)
@@ -188,7 +193,7 @@ class _Export:
         run_id = run.info.run_id
         self._params(run, dict(_fitting(_texts(settings), _LONGEST_PARAM, "params", left_out)))
         self._metrics(run_id, before, logged, left_out)
-        self._artifacts(run_id, before, select(self.ledger.engine, "run_artifacts", **where))
+        self._artifacts(run_id, before, select(self.ledger.engine, "run_artifacts", **where), left_out)
         if row["status"] != "running" and (before is None or before.info.end_time is None):
             ended = milliseconds_of(row["ended_at"] or row["started_at"])
             self.client.set_terminated(run_id, STATUS_OF[row["status"]], ended)
@@ -275,23 +280,37 @@ class _Export:
         self.client.log_batch(run_id, metrics=batch)
         self.new["metrics"] += len(batch)
 
-    def _artifacts(self, run_id: str, before: Run | None, artifacts: pd.DataFrame) -> None:
-        """Every file that is not there yet under its path and of its size."""
+    def _artifacts(
+        self, run_id: str, before: Run | None, artifacts: pd.DataFrame, left_out: dict[str, list[str]]
+    ) -> None:
+        """Every file that is not there yet under its path and of its size, of each name the latest content."""
+        ordered = artifacts.sort_values(["logged_at", "artifact_id"])
+        earlier = set(ordered.loc[ordered.duplicated("name", keep="last"), "name"])
+        if earlier:
+            left_out["earlier contents of artifacts"] = sorted(earlier)
         there = set() if before is None else {(one.path, one.file_size or 0) for one in files_of(self.client, before)}
-        for row in artifacts.to_dict("records"):
+        for row in ordered.drop_duplicates("name", keep="last").to_dict("records"):
             store = holder_of(self.ledger, row["sha256"], row["location"])
             files = [("", row["sha256"], int(row["size_bytes"]))]
             if row["is_folder"]:
                 files = store.files(row["sha256"])
             for inside, sha256, size in files:
                 path = posixpath.normpath(posixpath.join(row["name"], inside))
-                if (path, size) in there:
+                # a content that was sent before may be of the same size
+                if (path, size) in there and (row["name"] not in earlier or self._has(run_id, path, sha256)):
                     continue
                 with tempfile.TemporaryDirectory() as folder:
                     file = store.fetch(sha256, Path(folder) / posixpath.basename(path))
                     self.client.log_artifact(run_id, str(file), posixpath.dirname(path) or None)
                 there.add((path, size))
                 self.new["artifacts"] += 1
+
+    def _has(self, run_id: str, path: str, sha256: str) -> bool:
+        """Whether the file under a path there has this content."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(self.client.download_artifacts(run_id, path, folder))
+            with file.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest() == sha256
 
 
 def _texts(settings: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,8 @@ What becomes of what:
 A run the ledger exported (`mlflow_export`) is known by its tag and comes back as what it was, under its own id.
 
 Imported again, only what is not in the ledger yet is written: new runs, points, params and files, and the end of runs
-that have ended. A file is taken for the same where path and size are; params and tags of MLflow that were changed, and
-anything that was deleted, stay as they were imported.
+that have ended. A file is taken for the same where path and size are, or where it lies below a folder artifact that the
+run has here; params and tags of MLflow that were changed, and anything that was deleted, stay as they were imported.
 """
 
 from __future__ import annotations
@@ -29,12 +29,21 @@ from experiments.errors import ExperimentsError, first_line
 from experiments.identity import digest
 from experiments.services.exchange.arriving import Arrivals, Arrived, end_runs, settings_there, there
 from experiments.services.exchange.carried import moment
+from experiments.services.exchange.local_store import check_store
 from experiments.services.exchange.mlflow_rows import PARENT_TAG, Imported, imported, new_points
-from experiments.services.exchange.server import connected, experiments_of, files_of, run_or_none, runs_of, shown
+from experiments.services.exchange.server import (
+    ID_TAG,
+    connected,
+    experiments_of,
+    files_of,
+    run_or_none,
+    runs_of,
+    shown,
+)
 from experiments.services.progress import progress_bar
 from experiments.services.tracking.artifacts import ArtifactStore, store_of
 from experiments.services.tracking.runs import points
-from experiments.storage.table import select_among
+from experiments.storage.table import select, select_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,12 +86,14 @@ def import_mlflow(
     Raises
     ------
     NotFoundError
-        If an experiment is not known.
+        If an experiment is not known, or the URI leads to a file or folder that is not there: none is made.
     InvalidInputError
-        If the URI is no text, a run started at no possible time, or the ledger has no place for artifacts.
+        If the URI is no text, or leads to a file or folder that is no store of MLflow, a run started at no possible
+        time, or the ledger has no place for artifacts.
     EngineError
         If mlflow is not installed, or the server cannot be reached or refuses a request.
     """
+    check_store(uri)
     with connected(uri) as client:
         names = experiments_of(client, experiments)
         runs = [imported(run, names[run.info.experiment_id]) for run in runs_of(client, list(names))]
@@ -119,6 +130,7 @@ class _Import:
         self.known = there(engine, ids)
         self._settings = settings_there(engine, ids)
         self._files = _files_there(engine, ids)
+        self._folders: dict[str, tuple[str, ...]] = {}
         self._last = _last_points(engine, ids)
         self._rows: list[Row] = []
         self._parents = {run.run.info.run_id: run.experiment_id for run in self.runs}
@@ -126,6 +138,7 @@ class _Import:
 
     def take(self, runs: Sequence[Imported]) -> None:
         """Bring what is new of some runs."""
+        self._folders = {run.experiment_id: self._folders_of(run) for run in runs}
         with ThreadPoolExecutor(AT_ONCE) as threads:
             fetched = list(threads.map(self._fetch, runs))
         for run, found in zip(runs, fetched, strict=True):
@@ -161,6 +174,7 @@ class _Import:
                 one.path
                 for one in files_of(self.client, run.run)
                 if (run.experiment_id, one.path, one.file_size or 0) not in self._files
+                and not one.path.startswith(self._folders[run.experiment_id])
             ]
             rows = [self._kept(run, path) for path in new]
         except ExperimentsError:
@@ -169,6 +183,15 @@ class _Import:
             reason = first_line(error)[:200]
             failed = [f"artifacts of the MLflow run {run_id} cannot be read: {reason}"]
         return _Fetched(points=history, artifacts=rows, failed=failed)
+
+    def _folders_of(self, run: Imported) -> tuple[str, ...]:
+        """The beginnings of paths below the folder artifacts that a run has here."""
+        # MLflow has no folders as such: only in runs the ledger exported are there files that are part of one
+        if run.experiment_id not in self.known or run.run.data.tags.get(ID_TAG) != run.experiment_id:
+            return ()
+        where = {"experiment_id": run.experiment_id, "run_month": run.month}
+        found = select(self.ledger.engine, "run_artifacts", **where)
+        return tuple(f"{name}/" for name, is_folder in zip(found["name"], found["is_folder"], strict=True) if is_folder)
 
     def _kept(self, run: Imported, path: str) -> Row:
         """A file downloaded and kept, as a row of `artifacts`."""

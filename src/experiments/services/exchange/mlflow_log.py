@@ -1,17 +1,17 @@
-"""`log_to_mlflow`: one finished training, logged to MLflow; to the ledger where MLflow cannot be reached."""
+"""`log_to_mlflow`: one finished training, logged to MLflow; to the ledger where MLflow does not take it."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_text
-from experiments.errors import EngineError, InvalidInputError, NotFoundError, first_line
-from experiments.services.exchange.server import EXPERIMENT_TAG, connected, require
+from experiments.errors import EngineError, ExperimentsError, InvalidInputError, NotFoundError, first_line
+from experiments.services.exchange.server import EXPERIMENT_TAG, connected, require, shown
 from experiments.services.tracking.values import as_number
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ FLAVOURS = {
 }
 """Packages whose models MLflow has a format for, and the name each is installed by; others are pickled."""
 
-_REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED")
-"""What MLflow says of a request that it will refuse again."""
-
 Points = Mapping[str, list[float]]
 Files = Mapping[str, list[Path]]
 
@@ -44,8 +41,8 @@ def log_to_mlflow(
 ) -> str:
     """Log a training to the MLflow server in use, `mlflow.get_tracking_uri()`, as one run.
 
-    Where the server cannot be reached, or mlflow is not installed, the same is kept as a run of the ledger, with a
-    warning that tells how to send it later.
+    Where the server cannot be reached or refuses any of it, or mlflow is not installed, the same is kept as a run of
+    the ledger, with a warning that says why and how to send it later; of a run that is refused nothing stays in MLflow.
 
     Parameters
     ----------
@@ -64,12 +61,12 @@ def log_to_mlflow(
     Returns
     -------
     str
-        The id of the run: MLflow's, or where MLflow was not reached the `experiment_id` in the ledger.
+        The id of the run: MLflow's, or where MLflow did not take it the `experiment_id` in the ledger.
 
     Raises
     ------
     InvalidInputError
-        If a value cannot be used, or MLflow refuses one.
+        If a value cannot be used.
     NotFoundError
         If an artifact is not there.
     """
@@ -94,19 +91,18 @@ def _log_there(
     Raises
     ------
     EngineError
-        If it cannot be reached.
-    InvalidInputError
-        If it refuses what is logged.
+        If it cannot be reached, or refuses what is logged: the run is then deleted there.
     """
     require()
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    with connected(mlflow.get_tracking_uri()) as client, _few_retries():
+    uri, run_id = mlflow.get_tracking_uri(), None
+    with connected(uri) as client, _few_retries():
         try:
             experiment = client.get_experiment_by_name(experiment_name)
             key = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
             with mlflow.start_run(experiment_id=key, nested=True) as run:
+                run_id = str(run.info.run_id)
                 mlflow.log_params(dict(parameters))
                 for name, values in points.items():
                     for step, value in enumerate(values):
@@ -119,12 +115,16 @@ def _log_there(
                             mlflow.log_artifact(str(path), name)
                 for name, model in models.items():
                     _log_model(name, model)
-            return str(run.info.run_id)
-        except MlflowException as error:
-            if error.error_code not in _REFUSALS:
-                raise
-            msg = f"MLflow refuses this run: {first_line(error)[:300]}"
-            raise InvalidInputError(msg) from error
+            return run_id
+        except ExperimentsError:
+            raise
+        except Exception as error:
+            # of many kinds: MLflow's own, and those of the libraries that write the models
+            if run_id is not None:
+                with suppress(Exception):  # a server that is gone
+                    client.delete_run(run_id)
+            msg = f"MLflow at {shown(uri)} does not take this run: {first_line(error)[:300]}"
+            raise EngineError(msg) from error
 
 
 def _log_model(name: str, model: Any) -> None:

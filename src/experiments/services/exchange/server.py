@@ -61,8 +61,7 @@ def connected(uri: str) -> Iterator[MlflowClient]:
     EngineError
         If mlflow is not installed, the server does not answer within seconds, or it refuses a request.
     """
-    check_text("the URI of MLflow", uri, "one such as http://localhost:5000 or sqlite:///mlflow.db")
-    require()
+    check_uri(uri)
     with _environment(_QUIET), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own innards
         from mlflow import MlflowClient
@@ -83,6 +82,20 @@ def connected(uri: str) -> Iterator[MlflowClient]:
         except (MlflowException, OSError) as error:
             msg = f"MLflow at {shown(uri)} refused a request: {first_line(error)[:300]}"
             raise EngineError(msg) from error
+
+
+def check_uri(uri: str) -> None:
+    """See that a URI is given, and mlflow is there.
+
+    Raises
+    ------
+    InvalidInputError
+        If the URI is no text.
+    EngineError
+        If mlflow is not installed.
+    """
+    check_text("the URI of MLflow", uri, "one such as http://localhost:5000 or sqlite:///mlflow.db")
+    require()
 
 
 def require() -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import counted
+from experiments.errors import InvalidInputError
 from experiments.services.exchange.arriving import RUNNING, Arrivals, Arrived, end_runs, settings_there, there
 from experiments.services.exchange.mapping import LEGACY, PointTable, read_layout
 from experiments.services.exchange.sqlite_file import SqliteFile, opened
@@ -48,7 +49,7 @@ SHOWN_EVERY = 10_000
 
 
 def import_sqlite(
-    ledger: Ledger,
+    ledger: Ledger | None,
     file: str | Path,
     mapping: str | Path | None = None,
     *,
@@ -61,7 +62,8 @@ def import_sqlite(
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : Ledger or None
+        None for one that is still to be made: of a dry run only.
     file : str or Path
     mapping : str or Path, optional
         A TOML file that says which tables and columns hold what; by default the schema of this module's docstring.
@@ -75,25 +77,31 @@ def import_sqlite(
     NotFoundError
         If there is no such file, or it lacks a table or a column.
     InvalidInputError
-        If it is no SQLite database, or a value in it cannot be what it is mapped to: its row and column are named.
+        If there is no ledger to write to, the file is no SQLite database, or a value in it cannot be what it is mapped
+        to: its row and column are named.
     """
+    if ledger is None and not dry_run:
+        msg = "the ledger is None: give an open ledger, or dry_run=True."
+        raise InvalidInputError(msg)
     layout = LEGACY if mapping is None else read_layout(mapping)
     with opened(Path(file), layout) as source:
         runs = source.runs()
         ids = [row["experiment_id"] for row in runs.values()]
-        known = there(ledger.engine, ids)
+        known = {} if ledger is None else there(ledger.engine, ids)
         fresh = [key for key, row in runs.items() if row["experiment_id"] not in known]
-        marks = _marks(ledger.engine, ids, layout.points)
+        marks = [-1 for _ in layout.points] if ledger is None else _marks(ledger.engine, ids, layout.points)
         settings, repeated = source.settings(runs)
-        has = settings_there(ledger.engine, ids)
+        has = set() if ledger is None else settings_there(ledger.engine, ids)
         settings = [row for row in settings if (row["experiment_id"], row["name"]) not in has]
         # of runs that were over when they were imported, the results are there
         unsettled = {key: row for key, row in runs.items() if _unsettled(known.get(row["experiment_id"]))}
         results = list(source.results(unsettled))
         rows, points, strays = _counted(source, runs, marks, fresh)
         notes = _notes(repeated, strays)
-        if dry_run:
+        if ledger is None or dry_run:
             new = {"experiments": len(fresh), "hyperparameters": len(settings), "metrics": points + len(results)}
+            if ledger is None:
+                notes += ("there is no ledger yet: everything in the file would be new.",)
             return Arrived(source=str(file), runs=len(runs), new=new, notes=notes, dry_run=True)
         arrivals = Arrivals(engine=ledger.engine)
         arrivals.add("hyperparameters", *settings)
