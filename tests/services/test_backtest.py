@@ -58,13 +58,12 @@ def run_of(ledger: Ledger, experiment_id: str) -> dict[str, Any]:
 
 class TestWhatItRecords:
     def test_rows_of_every_table(self, filled: Filled) -> None:
-        assert written(filled.ledger) == {
+        assert {table: n for table, n in written(filled.ledger).items() if n} == {
             "backtests": 1,
             # each of all steps, step 1, 7 and 14
             "families": 4,
             "standings": 4 * 4,
             "comparisons": 4 * 6,
-            "decisions": 0,
             "environments": 1,
             "experiments": 4,
             "forecasts": 4 * 12 * 14,
