@@ -286,11 +286,14 @@ def code_of_run() -> code.CodeState:
     """The code around the current folder; where there is none, that around the script this process runs."""
     state = code.state()
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if state.commit is None and script is not None:
-        of_script = code.state(Path(script).absolute().parent)
-        if of_script.commit is not None:
-            return of_script
-    return state
+    if state.commit is not None or script is None:
+        return state
+    file = Path(script).absolute()
+    try:
+        code.git("ls-files", "--error-unmatch", "--", file.name, folder=file.parent)
+    except (code.GitError, OSError):  # not of a repository: a tool that is installed inside one, for instance
+        return state
+    return code.state(file.parent)
 
 
 def command_line() -> list[str] | None:
