@@ -83,7 +83,8 @@ def install(wheel: Path, target: Path) -> Path:
     venv.create(target, with_pip=True)
     scripts = target / "bin"
     constraints = ROOT / "constraints.txt"
-    run(scripts / "python", "-m", "pip", "install", "--quiet", "--no-compile", "--constraint", constraints, wheel, cwd=target)
+    install = ("-m", "pip", "install", "--quiet", "--no-compile", "--constraint", constraints)
+    run(scripts / "python", *install, wheel, cwd=target)
     return scripts
 
 
