@@ -60,7 +60,7 @@ def calls(folder: Path, given: Any) -> dict[str, list[Any]]:
     return alternate(
         {
             "points": lambda: ours("points", ledger(), given.points),
-            "runs": lambda: ours("many", ledger(), given.runs),
+            "runs": lambda: ours("many", ledger(), given.runs, 10),
             "MLflow sync": lambda: theirs(given, "sync", "--store", store(), "--seconds", 10),
             "MLflow async": lambda: theirs(given, "async", "--store", store(), "--calls", 1000),
             "MLflow runs": lambda: theirs(given, "runs", "--store", store(), "--seconds", 10),
