@@ -15,12 +15,10 @@ from experiments.services.evaluation import Evaluation
 from experiments.services.logged import EvaluationConfig, Window
 from experiments.services.provenance import Provenance, capture, check_settings
 from experiments.services.rows import Row, as_mapping, as_timestamp, bare_run, convert, reported_run, same_value
-from experiments.storage.table import check_rows, merge_new, rows_with_key, select, select_among
+from experiments.storage.table import check_rows, merge_new, records, rows_with_key, select, select_among
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    import pandas as pd
 
     from experiments.storage.engine import Engine
 
@@ -152,7 +150,7 @@ class Recorder:
     def _ids(self, name: str, commodity: str, evaluation_keys: Sequence[str]) -> dict[str, str]:
         if not evaluation_keys:
             return {}
-        found = _records(select_among(self._engine, name, "evaluation_key", evaluation_keys, commodity=commodity))
+        found = records(select_among(self._engine, name, "evaluation_key", evaluation_keys, commodity=commodity))
         return {row["evaluation_key"]: str(row["experiment_id"]) for row in found}
 
     def _recorded(self, evaluations: Sequence[Evaluation]) -> dict[str, str]:
@@ -167,7 +165,7 @@ class Recorder:
         """What is recorded of windows with these keys: their forecasts need no second fit."""
         if not window_keys:
             return {}
-        rows = _records(select_among(self._engine, "known_forecasts", "window_key", window_keys))
+        rows = records(select_among(self._engine, "known_forecasts", "window_key", window_keys))
         by_step: dict[str, dict[int, dict[str, Any]]] = {}
         for row in rows:
             by_step.setdefault(row["window_key"], {})[row["step"]] = row
@@ -260,7 +258,7 @@ class Recorder:
 
     def _check_same_forecasts(self, evaluation: Evaluation, recorded: str) -> None:
         frame = select(self._engine, "stored_forecasts", experiment_id=recorded)
-        stored = {(row["cutoff"], row["step"]): (row["y"], row["y_hat"]) for row in _records(frame)}
+        stored = {(row["cutoff"], row["step"]): (row["y"], row["y_hat"]) for row in records(frame)}
         given = evaluation.cells
         if differing := sorted(cell for cell in stored.keys() | given.keys() if stored.get(cell) != given.get(cell)):
             msg = (
@@ -299,7 +297,3 @@ def _experiment_of(run: Row, provenance: Provenance) -> Row:
         "run_by": run["run_by"],
         "notes": run.get("notes"),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

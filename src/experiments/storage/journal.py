@@ -290,17 +290,17 @@ class Journal:
 
     def close(self, *, remove: bool) -> None:
         """End it; with `remove`, because all of it is in the tables, delete it too."""
-        if not self.forked:
-            self.sync()
+        _mine.discard(self)
+        if self.forked:  # the files are the parent's
+            return
+        self.sync()
         with self._lock:
             self._close_segment()
-            if remove and not self.forked:
+            if remove:
                 shutil.rmtree(self.folder, ignore_errors=True)
-            if not self.forked:
-                for file in (*self._full, self._records_file, self._lock_file):  # until here nobody else may touch it
-                    os.close(file)
+            for file in (*self._full, self._records_file, self._lock_file):  # until here nobody else may touch it
+                os.close(file)
             self._full, self._offset = [], _LIMIT
-        _mine.discard(self)
 
     def leave_to_parent(self) -> None:
         """In a forked child: leave the parent's files alone; what is logged from here on goes to one of its own."""

@@ -372,7 +372,11 @@ def _select_by_key(
         sql = statement("statements", "rows_with_key").format(
             table=check_identifier("table", table), source=source, key=check_identifier("column", key), columns=columns
         )
-        frame = _frame(engine, sql)
+        return records(_frame(engine, sql))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 

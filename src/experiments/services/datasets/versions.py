@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.services.datasets.manager import DatasetManager
 from experiments.services.ledger import connect, current
+from experiments.storage.table import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,10 +88,7 @@ class DatasetVersionManager:
         with self._datasets() as datasets:
             found = datasets.list_datasets().rename(columns={"dataset_id": "version_id"})
         shown = found[["version_id", "name", "version", "created_at", "created_by", "n_rows", "n_columns"]]
-        return [
-            {str(name): value for name, value in row.items()}
-            for row in shown.sort_values(["created_at", "version_id"]).to_dict("records")
-        ]
+        return records(shown.sort_values(["created_at", "version_id"]))
 
     def get_version_info(self, version_id: str) -> dict[str, Any]:
         """All that is known of a version: what `Dataset` has, its id as `version_id`.

@@ -12,7 +12,7 @@ from experiments.definitions import known
 from experiments.errors import ConflictError
 from experiments.identity import uuid7
 from experiments.services.decisions.rules import Grounds
-from experiments.storage.table import correct, merge_together, select, select_among, version_of
+from experiments.storage.table import correct, merge_together, records, select, select_among, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -165,8 +165,7 @@ def project(engine: Engine) -> int:
 
 def _otherwise(engine: Engine) -> list[dict[str, Any]]:
     """The evaluations whose `is_production` is not what the decisions say."""
-    found = select(engine, "production_corrections")
-    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+    return records(select(engine, "production_corrections"))
 
 
 def repair(engine: Engine) -> None:
