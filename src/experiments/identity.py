@@ -65,11 +65,11 @@ def digest(content: Any) -> str:
     >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     True
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain, allow_nan=False)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON knows no form for, in one it knows."""
     if isinstance(value, Mapping):
         return dict(value)

@@ -183,11 +183,17 @@ def _machine(cluster: Mapping[str, str] | None) -> str:
     return cluster.get("driverNodeType") or cluster.get("clusterNodeType") or "serverless"
 
 
+def memory_bytes() -> int | None:
+    """The memory of this machine; None where it does not tell."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
 def _hardware(cluster: Mapping[str, str] | None, machine: str) -> str:
     """Where it runs, what kind of machine that is, its cores and memory; on a cluster also the workers."""
-    gibibytes = ""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        gibibytes = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+    memory = memory_bytes()
+    gibibytes = "" if memory is None else f", {memory / 2**30:.0f} GiB"
     cores = f"{os.cpu_count()} cores{gibibytes}, {platform.machine()}"
     if cluster is None:
         return f"local: {cores}"

@@ -140,8 +140,8 @@ def _different(name: str, stored: object, now: object, *, matters: bool) -> Iter
 
 def _hardware(description: str) -> dict[str, Any]:
     found: dict[str, Any] = {"description": description, "machine": platform.machine(), "cores": os.cpu_count()}
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        found["memory_bytes"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if (memory := provenance.memory_bytes()) is not None:
+        found["memory_bytes"] = memory
     torch = sys.modules.get("torch")  # one that is not in use is not loaded to ask it
     if torch is not None and torch.cuda.is_available():
         found["gpus"] = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
