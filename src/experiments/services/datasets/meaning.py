@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import enum
 import json
-import os
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_text, storable
 from experiments.errors import InvalidInputError, unknown
 from experiments.services.datasets import splits
+from experiments.services.tracking.values import plainer
 
 if TYPE_CHECKING:
     from experiments.services.datasets.content import Content
@@ -92,17 +90,4 @@ def _as_json_gives_back(metadata: Mapping[str, Any] | None) -> Any:
     return json.loads(storable("the metadata", _as_json(dict(metadata))))
 
 
-def _plain(value: Any) -> Any:
-    """What JSON knows no form for, in one it knows; as of a hyperparameter."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if hasattr(value, "tolist"):  # numpy's numbers and arrays
-        return value.tolist()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-_as_json = json.JSONEncoder(default=_plain, allow_nan=False, ensure_ascii=False).encode
+_as_json = json.JSONEncoder(default=plainer, allow_nan=False, ensure_ascii=False).encode

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import known
-from experiments.services.tracking.rows import KEYS, merge
+from experiments.services.tracking.rows import KEYS, RUNNING, merge
 from experiments.storage.table import merge_ended, select_among
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 BATCH = 100_000
 """Rows of a table that wait to be written together."""
-
-RUNNING = "running"
 
 
 @dataclass(frozen=True, kw_only=True)

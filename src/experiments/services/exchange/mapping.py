@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from experiments.definitions import check_identifier, check_text
 from experiments.errors import InvalidInputError, NotFoundError, first_line, unknown
-from experiments.services.tracking.runs import STATUSES
+from experiments.services.tracking.rows import STATUSES
 
 Part = TypeVar("Part", bound="_Part")
 

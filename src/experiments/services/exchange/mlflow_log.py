@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_text
 from experiments.errors import EngineError, ExperimentsError, InvalidInputError, NotFoundError, first_line
-from experiments.services.exchange.server import EXPERIMENT_TAG, connected, require, shown
+from experiments.services.exchange.server import EXPERIMENT_TAG, connected, environment, require, shown
 from experiments.services.tracking.values import as_number
 
 if TYPE_CHECKING:
@@ -27,6 +26,9 @@ FLAVOURS = {
     "statsmodels": "statsmodels",
 }
 """Packages whose models MLflow has a format for, and the name each is installed by; others are pickled."""
+
+FEW_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""MLflow's own seven retries take minutes on a server that is gone."""
 
 Points = Mapping[str, list[float]]
 Files = Mapping[str, list[Path]]
@@ -97,7 +99,7 @@ def _log_there(
     import mlflow
 
     uri, run_id = mlflow.get_tracking_uri(), None
-    with connected(uri) as client, _few_retries():
+    with connected(uri) as client, environment(FEW_RETRIES):
         try:
             experiment = client.get_experiment_by_name(experiment_name)
             key = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
@@ -224,17 +226,3 @@ def _installed(package: str) -> Iterator[str]:
     from importlib.metadata import packages_distributions
 
     yield from packages_distributions().get(package, [FLAVOURS[package]])
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """MLflow's own seven retries take minutes on a server that is gone."""
-    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "2"
-    try:
-        yield
-    finally:
-        del os.environ[name]

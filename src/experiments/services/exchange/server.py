@@ -62,13 +62,13 @@ def connected(uri: str) -> Iterator[MlflowClient]:
         If mlflow is not installed, the server does not answer within seconds, or it refuses a request.
     """
     check_uri(uri)
-    with _environment(_QUIET), warnings.catch_warnings():
+    with environment(_QUIET), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns of its own innards
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
         try:
-            with _environment(_AT_ONCE):
+            with environment(_AT_ONCE):
                 client = MlflowClient(uri)
                 client.search_experiments(max_results=1)
         except Exception as error:
@@ -188,7 +188,7 @@ def _pages(search: Any, **given: Any) -> list[Any]:
 
 
 @contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
+def environment(settings: dict[str, str]) -> Iterator[None]:
     """Environment variables for as long as the block runs; those that are set stay as they are."""
     new = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(new)

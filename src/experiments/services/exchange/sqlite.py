@@ -28,10 +28,11 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import counted
 from experiments.errors import InvalidInputError
-from experiments.services.exchange.arriving import RUNNING, Arrivals, Arrived, end_runs, settings_there, there
+from experiments.services.exchange.arriving import Arrivals, Arrived, end_runs, settings_there, there
 from experiments.services.exchange.mapping import LEGACY, PointTable, read_layout
 from experiments.services.exchange.sqlite_file import SqliteFile, opened
 from experiments.services.progress import progress_bar
+from experiments.services.tracking.rows import RUNNING
 from experiments.storage.table import select_among
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from experiments.errors import InvalidInputError, NotFoundError, unknown
 from experiments.identity import uuid7
-from experiments.services.exchange.arriving import RUNNING
 from experiments.services.exchange.texts import typed
 from experiments.services.rows import EARLIEST_YEAR, LARGEST_INTEGER, LATEST_YEAR
-from experiments.services.tracking.rows import month_of
-from experiments.services.tracking.runs import STATUSES
+from experiments.services.tracking.rows import RUNNING, STATUSES, month_of
+from experiments.services.tracking.runs import COUNTED_BY
 from experiments.storage import sqlite
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from experiments.services.exchange.mapping import Layout, PointTable
     from experiments.services.rows import Row
 
-_COUNTS = ("step", "episode", "epoch")
 _TEXTS = ("git_commit", "git_branch", "python_version", "run_by")
 
 Runs = dict[object, "Row"]
@@ -175,7 +173,7 @@ class SqliteFile:
             if run is None:
                 continue
             counts = {
-                name: self._count(table.table, row, column) for name in _COUNTS if (column := getattr(table, name))
+                name: self._count(table.table, row, column) for name in COUNTED_BY if (column := getattr(table, name))
             }
             when = run["started_at"]
             if table.time is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 from typing import Any, NamedTuple
+
+from experiments.services.tracking.values import described
 
 _MAY_BE_TYPED = frozenset("-0123456789[{TFN")
 _LONGEST = 10_000
@@ -32,9 +33,7 @@ def typed(text: str) -> Typed:
     (Typed(value='0.001', value_type='float', number=0.001), Typed(value='true', value_type='bool', number=1.0),
      Typed(value='"1.50"', value_type='str', number=None))
     """
-    value = _read(text)
-    kind = "none" if value is None else type(value).__name__
-    return Typed(json.dumps(value, ensure_ascii=False), kind, _number(value))
+    return Typed(*described(_read(text)))
 
 
 def as_text(value: str, value_type: str) -> str:
@@ -61,13 +60,3 @@ def _read(text: str) -> Any:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
     return value if same and (value is None or type(value) in (bool, int, float, list, dict)) else text
-
-
-def _number(value: Any) -> float | None:
-    if not isinstance(value, bool | int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None

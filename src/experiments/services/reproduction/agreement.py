@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.definitions import counted
+from experiments.services.tracking.runs import COUNTED_BY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY = ("name", "step", "episode", "epoch")
+KEY = ("name", *COUNTED_BY)
 """What says which point of the one run is which of the other; where several share it, their order does."""
 
 

@@ -10,7 +10,7 @@ from experiments.definitions import counted
 from experiments.services.reproduction.agreement import compare_points
 from experiments.services.reproduction.reproduce import repetitions
 from experiments.services.reproduction.snapshot import MATTER
-from experiments.services.tracking.tracking import DIFF
+from experiments.services.tracking.rows import DIFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -16,7 +16,9 @@ from experiments.services.reproduction import command as commands
 from experiments.services.reproduction.agreement import Agreement, compare_points
 from experiments.services.reproduction.snapshot import MACHINE_ONLY, Difference, compare, of_row
 from experiments.services.reproduction.worktree import checked_out, repository_with
-from experiments.services.tracking.tracking import DIFF, REPRODUCES
+from experiments.services.tracking.rows import DIFF, MASK, RUNNING, reproduces
+from experiments.services.tracking.tracking import REPRODUCES
+from experiments.storage.table import records, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,11 +85,6 @@ class Reproduction:
     notes: tuple[str, ...]
     output: tuple[str, ...]
     worktree: str | None = None
-
-
-def reproduces(experiment_id: str) -> str:
-    """The tag of a run that repeats another."""
-    return f"reproduces={experiment_id}"
 
 
 def reproduce(
@@ -179,10 +176,7 @@ def reproduce(
 
 def repetitions(ledger: Ledger, experiment_id: str) -> list[dict[str, Any]]:
     """The runs that repeat a run, the first made first."""
-    from experiments.storage.table import select
-
-    found = select(ledger.engine, "reproductions_of", tag=reproduces(experiment_id))
-    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+    return records(select(ledger.engine, "reproductions_of", tag=reproduces(experiment_id)))
 
 
 def recipe_of(run: Run) -> Recipe:
@@ -228,14 +222,14 @@ def _refusal(run: Run, recorded: Sequence[str]) -> str | None:
             row.get("imported_from") is not None,
             f"it was imported from {row.get('imported_from')}, and what ran there is not recorded here",
         ),
-        (row["status"] == "running", "it is still running"),
+        (row["status"] == RUNNING, "it is still running"),
         (row.get("git_commit") is None, "no commit is recorded, as its code was in no git repository with a commit"),
         (
             not recorded or not commands.is_script(recorded),
             "no command is recorded that could be given again: it was started from a notebook or interactively",
         ),
         (
-            any(part == "***" or part.endswith("=***") for part in recorded),
+            any(MASK in part for part in recorded),
             f"what looks like a secret in its command was not recorded: {' '.join(recorded)}",
         ),
         (

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.errors import EngineError, InvalidInputError
 from experiments.services.reproduction.snapshot import of_row
 from experiments.services.tracking.names import LONGEST_PART, checked_name
+from experiments.services.tracking.runs import COUNTED_BY
+from experiments.storage.table import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from experiments.services.ledger import Ledger
     from experiments.services.tracking.runs import Run
 
-POINTS = ("name", "value", "step", "episode", "epoch", "logged_at")
+POINTS = ("name", "value", *COUNTED_BY, "logged_at")
 """Columns of metrics.csv."""
 
 LISTS = ("edges", "counts", "summary")
@@ -135,7 +137,7 @@ def _write_texts(folder: Path, run: Run, logged: pd.DataFrame, places: Iterable[
     columns = [*POINTS, *(name for name in LISTS if name in logged and logged[name].notna().any())]
     table = logged[columns].copy()
     table["value"] = [repr(float(value)) for value in table["value"]]
-    for name in ("step", "episode", "epoch"):
+    for name in COUNTED_BY:
         table[name] = ["" if missing else str(int(value)) for value, missing in _known(table[name])]
     for name in columns[len(POINTS) :]:
         table[name] = ["" if missing else json.dumps(_plain(value)) for value, missing in _known(table[name])]
@@ -158,20 +160,16 @@ def _parameters(rows: pd.DataFrame) -> dict[str, Any]:
 def _metadata(run: Run, parameters: Mapping[str, Any], places: Iterable[PurePosixPath]) -> dict[str, Any]:
     """Everything recorded of a run; the keys of `parameters` that the specification names are always there."""
     environment = None if run.environment is None else of_row(run.environment, run.row)
-    kept = [row | {"path": str(place)} for row, place in zip(_records(run.artifacts), places, strict=True)]
+    kept = [row | {"path": str(place)} for row, place in zip(records(run.artifacts), places, strict=True)]
     return {
         **run.row,
         "parameters": {**parameters, "random_seed": run.row.get("random_seed"), "environment_snapshot": environment},
-        "metrics": _records(run.metrics),
+        "metrics": records(run.metrics),
         "artifacts": kept,
-        "datasets": _records(run.datasets),
-        "models": _records(run.models),
-        "children": _records(run.children),
+        "datasets": records(run.datasets),
+        "models": records(run.models),
+        "children": records(run.children),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
+from experiments.identity import plain
 from experiments.services.tracking.names import checked_name, relative
 from experiments.services.tracking.places import Folder, Remote, chunks_of
 from experiments.services.tracking.reading import files_below, read_stable
@@ -352,7 +353,7 @@ def _in_bytes(thing: Any, name: str | None) -> tuple[bytes, str]:
     if isinstance(thing, dict | list):
         _only(name, ("json",), "a dict or list")
         try:
-            return json.dumps(thing, indent=2, ensure_ascii=False, default=_plain).encode(), "content-{}.json"
+            return json.dumps(thing, indent=2, ensure_ascii=False, default=plain).encode(), "content-{}.json"
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"the {type(thing).__name__} cannot be kept as JSON: {error}."
             raise InvalidInputError(msg) from error
@@ -380,12 +381,3 @@ def _only(name: str | None, endings: Iterable[str], what: str) -> None:
         listed = " or ".join(f".{ending}" for ending in endings)
         msg = f"{what} is kept under a name that ends in {listed}, and not as {name!r}."
         raise InvalidInputError(msg)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON knows no form for, in one it knows."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return str(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from experiments.identity import time_of
-from experiments.services.tracking.rows import month_of
+from experiments.services.tracking.rows import RUNNING, month_of
 from experiments.storage.journal import NOTHING
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _worded(numbers: np.ndarray[Any, Any], known: Known) -> tuple[list[str], np.
 
 def _run(record: Record, _: str) -> tuple[str, list[Row]]:
     row = dict(record["row"])
-    return "experiments", [row | {"started_at": time_of(row["experiment_id"]), "status": "running"}]
+    return "experiments", [row | {"started_at": time_of(row["experiment_id"]), "status": RUNNING}]
 
 
 def _environment(record: Record, _: str) -> tuple[str, list[Row]]:

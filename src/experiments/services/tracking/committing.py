@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from experiments.errors import EngineError, ExperimentsError, first_line
+from experiments.errors import EngineError, first_line
 from experiments.services.tracking.batches import Known, ends_of, points_of, rows_of
 from experiments.services.tracking.rows import KEYS, PINS, RANGES, merge
 from experiments.storage.journal import Batch, Journal, Place, note_committed, read
@@ -72,13 +72,12 @@ class Committer:
                     self._done = batch.upto
                     note_committed(self._journal.folder, self._done)
             except Exception as error:
-                reason = str(error) if isinstance(error, ExperimentsError) else first_line(error)
                 if not self._journal.folder.is_dir():
                     msg = f"the journal {self._journal.folder} was removed: what was logged since is lost."
                     raise EngineError(msg) from error
                 msg = (
-                    f"what was logged cannot be committed: {reason} It is safe in the journal {self._journal.folder} "
-                    "and is tried again, at the latest when the ledger is opened next."
+                    f"what was logged cannot be committed: {first_line(error)} It is safe in the journal "
+                    f"{self._journal.folder} and is tried again, at the latest when the ledger is opened next."
                 )
                 raise EngineError(msg) from error
             self._failing = None

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import known
+from experiments.services.tracking.rows import DIFF
 from experiments.services.tracking.runs import Run, read_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.storage.engine import Engine
-
-DIFF = "code.diff"
-"""The artifact that keeps the changes of a dirty tree."""
 
 NOT_KEPT = "changed, and the changes not kept"
 

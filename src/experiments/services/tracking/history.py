@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.definitions import check_text
 from experiments.errors import InvalidInputError, NotFoundError, unknown
+from experiments.services.ledger import current
 from experiments.services.tracking import runs
 from experiments.services.tracking.aggregation import PERCENTILES, Histogram, check_percentiles, histogram, summarise
 
@@ -27,8 +28,8 @@ _LISTED = 20
 class MetricsLogger:
     """What runs logged, asked for as values; to log is a matter of the tracker.
 
-    Points still on their way to the tables are not in the answers: `ExperimentTracker.flush` brings them there. A run
-    is named by its id or the beginning of it.
+    What this process has logged is in the answers; of another process what it has committed so far. A run is named by
+    its id or the beginning of it.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class MetricsLogger:
     """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
-        self._ledger = ledger
+        self._ledger = current() if ledger is None else ledger
 
     def history(self, experiment_id: str, name: str | None = None) -> pd.DataFrame:
         """The points of a run, in the order in which they were logged.
@@ -214,10 +215,6 @@ class MetricsLogger:
 
     @property
     def _engine(self) -> Engine:
-        if self._ledger is None:
-            from experiments.services.ledger import current
-
-            self._ledger = current()
         return self._ledger.engine
 
     def _values(self, run: str, name: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.errors import EngineError, ExperimentsError, first_line
+from experiments.errors import EngineError, first_line
 from experiments.identity import digest
 from experiments.storage.journal import Damage, Place, claim_dead, finish, journals, read
 from experiments.storage.journal import committed as noted
@@ -113,8 +113,7 @@ def recover(engine: Engine, home: Path, parent: str | None = None) -> list[Recov
         try:
             one = _recover(engine, folder)
         except Exception as error:
-            reason = str(error) if isinstance(error, ExperimentsError) else first_line(error)
-            msg = f"the journal {folder} of a process that died cannot be committed: {reason} It stays."
+            msg = f"the journal {folder} of a process that died cannot be committed: {first_line(error)} It stays."
             raise EngineError(msg) from error
         finish(folder, damaged=bool(one.damage))
         if one.n_records or one.n_points or one.crashed or one.damage:

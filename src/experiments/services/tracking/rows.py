@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from experiments.services.rows import Row
     from experiments.storage.engine import Engine
 
+RUNNING = "running"
+ENDS = ("completed", "incomplete", "failed", "crashed")
+STATUSES = (RUNNING, *ENDS)
+"""What a run can be: under way, or ended in one of four ways."""
+
+DIFF = "code.diff"
+"""The artifact with what differed from the commit."""
+
+MASK = "***"
+"""What stands in a command line for the value of a secret."""
+
 KEYS = {
     "environments": ("environment_id",),
     "experiments": ("experiment_id",),
@@ -51,6 +62,11 @@ RANGES = {
 def merge(engine: Engine, table: str, rows: Sequence[Row]) -> int:
     """Insert the rows of one of these tables that are not there yet, in one commit; returns how many they were."""
     return merge_new(engine, table, rows, key=KEYS[table], pins=PINS[table], ranges=RANGES.get(table, ()))
+
+
+def reproduces(experiment_id: str) -> str:
+    """The tag of a run that repeats another."""
+    return f"reproduces={experiment_id}"
 
 
 @lru_cache(maxsize=4096)

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_count, check_text
 from experiments.errors import InvalidInputError, NotFoundError, unknown
 from experiments.services.rows import as_timestamp
-from experiments.services.tracking.rows import month_of
+from experiments.services.tracking.rows import STATUSES, month_of
 from experiments.storage.table import select
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.storage.engine import Engine
-
-STATUSES = ("running", "completed", "incomplete", "failed", "crashed")
-"""What a run can be."""
 
 COUNTED_BY = ("step", "episode", "epoch")
 """What a point may be counted by."""

@@ -226,12 +226,18 @@ class ExperimentTracker:
             run.names.add(name)
         if type(value) is not float:
             value = as_number(name, value)
-        # what is plain is not looked at twice: this is the hottest path there is
-        if type(step) is not int or step == NOTHING:
+        # what is plain calls nothing: this is the hottest path there is
+        if step is None:
+            step = NOTHING
+        elif type(step) is not int or step == NOTHING:
             step = as_count("step", step)
-        if type(episode) is not int or episode == NOTHING:
+        if episode is None:
+            episode = NOTHING
+        elif type(episode) is not int or episode == NOTHING:
             episode = as_count("episode", episode)
-        if type(epoch) is not int or epoch == NOTHING:
+        if epoch is None:
+            epoch = NOTHING
+        elif type(epoch) is not int or epoch == NOTHING:
             epoch = as_count("epoch", epoch)
         try:
             self._tracking.journal.point(run.experiment_id, name, value, step, episode, epoch)

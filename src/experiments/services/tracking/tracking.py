@@ -16,9 +16,11 @@ from experiments.errors import ConflictError, ExperimentsError, InvalidInputErro
 from experiments.identity import digest, time_of, uuid7
 from experiments.services import provenance
 from experiments.services.reproduction import code, seeds
+from experiments.services.reproduction.command import is_script
 from experiments.services.tracking.artifacts import store_of
 from experiments.services.tracking.committing import Committer, log
 from experiments.services.tracking.recovery import Recovered, journal_home, recover
+from experiments.services.tracking.rows import DIFF, ENDS, MASK, RUNNING, reproduces
 from experiments.storage.journal import Journal, journals, records_of
 from experiments.storage.table import select
 
@@ -29,14 +31,8 @@ if TYPE_CHECKING:
     from experiments.services.tracking.artifacts import Kept
     from experiments.storage.engine import Engine
 
-STATUSES = ("completed", "incomplete", "failed", "crashed")
-"""How a run may end."""
-
 REPRODUCES = "EXPERIMENTS_REPRODUCES"
 """The environment variable that names the run a process runs again."""
-
-DIFF = "code.diff"
-"""The artifact with what differed from the commit."""
 
 _CODE_SECONDS = 5.0  # within which the code of a process is not looked at again
 _SECRET = re.compile(
@@ -101,7 +97,7 @@ class Tracking:
             "experiment_id": uuid7(_now()),
             "name": name,
             "experiment_type": experiment_type,
-            "tags": [*tags, *([f"reproduces={again}"] if (again := os.environ.get(REPRODUCES)) else [])],
+            "tags": [*tags, *([reproduces(again)] if (again := os.environ.get(REPRODUCES)) else [])],
             "random_seed": random_seed,
             "git_commit": state.commit,
             "git_branch": state.branch,
@@ -157,7 +153,7 @@ class Tracking:
         if status is None:
             msg = f"there is no run {experiment_id!r} in {self.where}: give the id that start_experiment returned."
             raise NotFoundError(msg)
-        if running and status != "running":
+        if running and status != RUNNING:
             msg = f"the run {experiment_id} has ended ({status}): start another one."
             raise ConflictError(msg)
 
@@ -184,7 +180,7 @@ class Tracking:
         for folder in journals(self._home):
             for record in records_of(folder):
                 if record["kind"] == "run" and record["row"]["experiment_id"] == experiment_id:
-                    found = found or "running"
+                    found = found or RUNNING
                 elif record["kind"] == "end" and record["run"] == experiment_id:
                     found = str(record["status"])
         if found is None and not self.journal.forked:
@@ -202,17 +198,7 @@ class Tracking:
     def keep(self, run: Run, kept: Kept, metadata: dict[str, str]) -> str:
         """Record an artifact whose content is kept; returns its id."""
         artifact_id = digest([run.experiment_id, kept.name, kept.sha256])
-        row = {
-            "artifact_id": artifact_id,
-            "name": kept.name,
-            "artifact_type": kept.artifact_type,
-            "sha256": kept.sha256,
-            "size_bytes": kept.size_bytes,
-            "n_files": kept.n_files,
-            "is_folder": kept.is_folder,
-            "location": kept.location,
-            "metadata": metadata,
-        }
+        row = {"artifact_id": artifact_id, **vars(kept), "metadata": metadata}
         self.journal.record("artifact", {"run": run.experiment_id, "row": row})
         return artifact_id
 
@@ -299,18 +285,18 @@ def code_of_run() -> code.CodeState:
 def command_line() -> list[str] | None:
     """The command this process was started with, the values of what looks like a secret masked; None in a notebook."""
     given = list(sys.orig_argv)
-    if not given or any("ipykernel" in part for part in given) or given[1:] in ([], ["-i"]):
+    if not is_script(given):
         return None
     masked, hide = [], False
     for part in given:
         name, equals, _ = part.partition("=" if "=" in part else ":")
         named = _SECRET.search(name) is not None
         if hide and not part.startswith("--"):
-            masked.append("***")
+            masked.append(MASK)
         elif named and equals:
-            masked.append(f"{name}{part[len(name)]}***")
+            masked.append(f"{name}{part[len(name)]}{MASK}")
         else:
-            masked.append(_LOGIN.sub(r"\1***@", part))
+            masked.append(_LOGIN.sub(rf"\1{MASK}@", part))
         hide = named and not equals and part.startswith("-")
     return masked
 
@@ -323,8 +309,8 @@ def check_status(status: object) -> str:
     InvalidInputError
         If it may not.
     """
-    if status not in STATUSES:
-        msg = f"the status is {status!r}: a run ends as one of {', '.join(STATUSES)}."
+    if status not in ENDS:
+        msg = f"the status is {status!r}: a run ends as one of {', '.join(ENDS)}."
         raise InvalidInputError(msg)
     return str(status)
 

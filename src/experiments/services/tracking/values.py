@@ -11,6 +11,7 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from experiments.definitions import check_text, storable
@@ -144,21 +145,24 @@ def as_parameter(name: object, value: Any) -> tuple[str, str, str, float | None]
     except RecursionError:
         msg = f"the hyperparameter {name[:60]!r} contains itself, or is nested too deep: log it as an artifact."
         raise InvalidInputError(msg) from None
-    text = storable(f"the hyperparameter {name[:60]!r}", _as_json(plain))
+    text, kind, number = described(plain)
+    storable(f"the hyperparameter {name[:60]!r}", text)
     if len(text) > LONGEST_VALUE:
         msg = (
             f"the hyperparameter {name[:60]!r} has {len(text):,} characters: {LONGEST_VALUE:,} at most. "
             "Keep what is longer with log_artifact."
         )
         raise InvalidInputError(msg)
-    kind = "none" if plain is None else type(plain).__name__
+    return name, text, kind, number
+
+
+def described(plain: Any) -> tuple[str, str, float | None]:
+    """A value that JSON has a form for as the table has it: its JSON, its type, and the number to compare it by."""
     number = None
     if isinstance(plain, bool | int | float):
-        try:
+        with suppress(OverflowError):  # an integer of more than 308 digits
             number = float(plain)
-        except OverflowError:  # an integer of more than 308 digits
-            number = None
-    return name, text, kind, number
+    return _as_json(plain), "none" if plain is None else type(plain).__name__, number
 
 
 def _plain(value: Any) -> Any:
@@ -178,13 +182,26 @@ def _plain(value: Any) -> Any:
         return named
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, enum.Enum) or hasattr(value, "tolist"):  # numpy's numbers and arrays
-        return _plain(value.value if isinstance(value, enum.Enum) else value.tolist())
+    return _plain(plainer(value))
+
+
+def plainer(value: Any) -> Any:
+    """What stands for a value that JSON knows no form for: it may have to be asked again, of what is in it.
+
+    Raises
+    ------
+    TypeError
+        If nothing does; it names the type.
+    """
+    if isinstance(value, enum.Enum):
+        return value.value
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        return value.tolist()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if not isinstance(value, dt.date | dt.time):
-        raise TypeError(type(value).__name__)
-    return value.isoformat()
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
 
 
 def distribution(name: str, values: Any, bins: int) -> dict[str, Any]:
