@@ -18,7 +18,7 @@ DEV := $(DEMO),dev
 # uv takes half of pip's time; where it does not find what pip is set up to use (an index, a proxy), pip does it.
 define install
 @$(PIP) $(INSTALL) --no-compile uv
-@$(BIN)/uv pip $(INSTALL) --python $(BIN)/python --editable '.[$(1)]' 2>/dev/null || \
+@$(BIN)/uv pip $(INSTALL) --system-certs --python $(BIN)/python --editable '.[$(1)]' 2>/dev/null || \
 	$(PIP) $(INSTALL) --no-compile --editable '.[$(1)]'
 endef
 
