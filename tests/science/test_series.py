@@ -136,6 +136,15 @@ def test_a_daily_value_is_used_on_its_day_and_a_week_long() -> None:
     assert_array_equal(only(data, rain=covariate).covariates["rain"], expected)
 
 
+def test_a_hole_in_a_covariate_is_said() -> None:
+    data = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=40), "y": 1.0})
+    rain = pd.DataFrame({"ds": [*data["ds"][:10], *data["ds"][30:]], "rain": 7.0})
+    (note,) = (one for one in only(data, rain=rain).notes if "fresh" in one)
+    assert note.startswith(
+        "covariate 'rain' has no fresh value on 13 dates of the data of Coffee, the first 2024-01-18"
+    )
+
+
 def test_a_monthly_covariate_serves_daily_prices_and_goes_stale_after_two_months() -> None:
     data = pd.DataFrame({"ds": pd.date_range("2024-01-01", "2024-07-31"), "y": 1.0})
     months = pd.date_range("2024-01-01", periods=4, freq="MS")
