@@ -28,7 +28,7 @@ def arrow_schema(of: Sequence[Column]) -> pa.Schema:
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     types = simple | {
-        **{f"array<{kind}>": pa.list_(simple[kind]) for kind in ("string", "double")},
+        **{f"array<{kind}>": pa.list_(simple[kind]) for kind in ("string", "double", "bigint")},
         **{f"map<string, {kind}>": pa.map_(pa.string(), simple[kind]) for kind in ("string", "boolean", "double")},
     }
     return pa.schema([(column.name, types[column.type]) for column in of])
@@ -47,8 +47,9 @@ def arrow_table(table: str, rows: Sequence[Row]) -> pa.Table:
     given = [column for column in columns(table) if not column.generated]
     known = {column.name for column in given}
     for row in rows:
-        if extra := sorted(set(row) - known):
-            msg = f"{table} has no column {extra[0]!r}; it has {', '.join(column.name for column in given)}."
+        if not known.issuperset(row):
+            extra = min(set(row) - known)
+            msg = f"{table} has no column {extra!r}; it has {', '.join(column.name for column in given)}."
             raise InvalidInputError(msg)
     schema = arrow_schema(given)
     cells = {field.name: pa.array(_column(rows, field), type=field.type) for field in schema}

@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from experiments.definitions import check_identifier
@@ -18,6 +19,7 @@ from experiments.storage.sql_files import checks, statement
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pyspark.sql import DataFrame
 
     from experiments.storage.engine import Engine
 
@@ -76,7 +78,8 @@ def merge_new(
     InvalidInputError
         If a row has a column the table has not.
     """
-    distinct = list({tuple(row[name] for name in key): row for row in reversed(rows)}.values())[::-1]
+    identity = itemgetter(*key)
+    distinct = list({identity(row): row for row in reversed(rows)}.values())[::-1]
     return merge_arrow(engine, table, arrow_table(table, distinct), key=key, pins=pins, ranges=ranges)
 
 
@@ -191,17 +194,33 @@ def correct(
             rows = find()
             if not rows:
                 return corrected
-            given = arrow_table(table, [{name: row[name] for name in (*key, column)} for row in rows])
             pinned = pa.table({name: [row[name] for row in rows] for name in pins})
-            with _source(engine, given) as source:
-                sql = statement("statements", "merge_column").format(
-                    table=check_identifier("table", table),
-                    source=source,
-                    condition=_matched(pinned, key, pins),
-                    column=check_identifier("column", column),
-                )
-                commit(engine, sql)
+            _set_column(engine, table, column, rows, key, _matched(pinned, key, pins))
             corrected += len(rows)
+
+
+def fill(engine: Engine, table: str, column: str, row: Row, *, key: str) -> bool:
+    """Set a column of the row that has a key, in one commit; returns whether there was one."""
+    import pyarrow as pa
+
+    folder = None if engine.location is None else engine.location / table
+    with turn(folder):
+        condition = _matched(pa.table({key: [row[key]]}), (key,), (), (key,))
+        return _set_column(engine, table, column, [row], (key,), condition) > 0
+
+
+def _set_column(
+    engine: Engine, table: str, column: str, rows: Sequence[Row], key: Sequence[str], condition: str
+) -> int:
+    given = arrow_table(table, [{name: row[name] for name in (*key, column)} for row in rows])
+    with _source(engine, given) as source:
+        sql = statement("statements", "merge_column").format(
+            table=check_identifier("table", table),
+            source=source,
+            condition=condition,
+            column=check_identifier("column", column),
+        )
+        return commit(engine, sql)
 
 
 def commit(engine: Engine, sql: str) -> int:
@@ -222,7 +241,7 @@ def commit(engine: Engine, sql: str) -> int:
     counts = retrying(lambda: engine.spark.sql(sql).toArrow()).to_pylist()
     if not counts:
         return 0
-    return int(counts[0].get("num_inserted_rows", counts[0].get("count", 0)))
+    return int(counts[0].get("num_affected_rows", counts[0].get("count", 0)))
 
 
 def _heard(ask: Callable[[], T]) -> T:
@@ -297,6 +316,22 @@ def read_named(engine: Engine, name: str, version: int | None = None) -> tuple[p
     NotFoundError
         If there is no such table or version.
     """
+    frame, read = named(engine, name, version)
+    try:
+        return frame.toPandas(), read
+    except Exception as error:
+        msg = f"the table {name} cannot be read: {first_line(error)}"
+        raise NotFoundError(msg) from error
+
+
+def named(engine: Engine, name: str, version: int | None = None) -> tuple[DataFrame, int | None]:
+    """As `read_named`, the frame of the engine: its columns are known, its rows not read yet.
+
+    Raises
+    ------
+    InvalidInputError, NotFoundError
+        As `read_named`.
+    """
     parts = [check_identifier("part of a table's name", part) for part in str(name).split(".")]
     if version is not None and (type(version) is not int or version < 0):
         msg = f"the version of {name} is {version!r}: give a whole number of at least 0."
@@ -306,7 +341,8 @@ def read_named(engine: Engine, name: str, version: int | None = None) -> tuple[p
         version = _newest(engine, full)
     at = "" if version is None else f" version as of {version}"
     try:
-        frame = engine.spark.sql(f"select * from {full}{at}").toPandas()  # noqa: S608  identifiers, a number
+        frame = engine.spark.sql(f"select * from {full}{at}")  # noqa: S608  identifiers, a number
+        frame.schema  # noqa: B018  looks it up
     except Exception as error:
         msg = f"the table {name}{at} cannot be read: {first_line(error)}"
         raise NotFoundError(msg) from error
