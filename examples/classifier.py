@@ -66,7 +66,7 @@ def main() -> None:
     strengths = np.logspace(-4, 2, asked.candidates)
     with connect() as ledger, ExperimentTracker(ledger) as tracker:
         run = tracker.start_experiment("WTI up tomorrow", "classification", tags=["oil"], random_seed=asked.seed)
-        datasets, registry = DatasetManager(ledger), ModelRegistry(ledger)
+        datasets, registry = DatasetManager(ledger), ModelRegistry(ledger=ledger)
         dataset = datasets.register_dataset(
             data,
             "wti_direction",

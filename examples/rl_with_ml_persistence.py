@@ -85,7 +85,7 @@ def main() -> None:
             f"Q-learning {symbol}", "rl", tags=["rl", "q-learning", f"asked_for={asked.symbol}"], random_seed=asked.seed
         )
         tracker.log_hyperparameters_batch(SETTINGS | {"symbol": symbol, "episodes": asked.episodes})
-        datasets, registry = DatasetManager(ledger), ModelRegistry(ledger)
+        datasets, registry = DatasetManager(ledger), ModelRegistry(ledger=ledger)
         shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
         data = datasets.register_dataset(prices, symbol, time_column="ds", target_columns=["y"], splits=shares)
         seen, returns, edges = states(datasets.load(data, "train")["y"].to_numpy())

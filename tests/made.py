@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-KEYS = recorder.KEYS | evidence.KEYS | tracking.KEYS | {"decisions": ("decision_id",), "schema_version": ("version",)}
+KEYS = {
+    **(recorder.KEYS | evidence.KEYS | tracking.KEYS),
+    "decisions": ("decision_id",),
+    "models": ("model_id",),
+    "schema_version": ("version",),
+}
 """The key of every table."""
 
 PINS = tracking.PINS | recorder.PINS
@@ -288,10 +293,28 @@ def link_row(**changes: Any) -> Row:
     return _of_run(dataset_id="d1", role="train", linked_at=STARTED) | changes
 
 
-def model_row(**changes: Any) -> Row:
-    """A row of `models`: a checkpoint."""
+def checkpoint_row(**changes: Any) -> Row:
+    """A row of `checkpoints`."""
     row = _of_run(model_id="m1", checkpoint_path="models/ep0.pth", is_best=False, registered_at=STARTED)
     return row | changes
+
+
+def model_row(**changes: Any) -> Row:
+    """A row of `models`: a version that is being saved."""
+    return {
+        "model_id": 99,
+        "model_name": "spread",
+        "model_type": "Ridge",
+        "version": "9.0.0",
+        "metrics": {"f1": 0.5},
+        "file_path": "models/spread/Ridge_9_0_0.pkl",
+        "file_format": "joblib",
+        "sha256": "0" * 64,
+        "size_bytes": 7,
+        "created_at": STARTED,
+        "created_by": "anna",
+        "environment_id": "env1",
+    } | changes
 
 
 def version_row(**changes: Any) -> Row:
@@ -302,6 +325,7 @@ def version_row(**changes: Any) -> Row:
 ROWS = {
     "artifacts": artifact_row,
     "backtests": backtest_row,
+    "checkpoints": checkpoint_row,
     "comparisons": comparison_row,
     "datasets": dataset_row,
     "decisions": decision_row,

@@ -23,7 +23,7 @@ FIRST_COLUMNS: dict[str, dict[str, str]] = json.loads(
 
 NEWER = {
     *("schema_version", "families", "standings", "comparisons", "decisions"),
-    *("metrics", "hyperparameters", "artifacts", "datasets", "experiment_datasets", "models"),
+    *("metrics", "hyperparameters", "artifacts", "datasets", "experiment_datasets", "checkpoints", "models"),
 }
 """Tables that 0.1.0 did not have."""
 

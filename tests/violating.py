@@ -59,6 +59,8 @@ VIOLATIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         {"n_direction_hits": -1, "n_direction_moves": 3},
         {"n_direction_hits": 4, "n_direction_moves": 3},
     ],
+    ("models", "format_known"): [{"file_format": "pickle"}],
+    ("models", "parentage_known"): [{"parentage": "stolen"}],
     ("standings", "shares_in_unit_interval"): [
         {name: value}
         for name in ("dm_pvalue", "leader_pvalue", "naive_win_share", "mcs_pvalue")
@@ -77,8 +79,9 @@ ALLOWED: dict[str, list[dict[str, Any]]] = {
     "datasets": [{"dataset_id": "table", "format": "delta", "table_version": 3, "file_sha256": None}],
     "experiment_datasets": [{"role": "all"}],
     "hyperparameters": [{"value": "null", "value_type": "none", "number": None}],
+    "models": [{"model_id": 2**40, "saved_at": STARTED, "metrics": {}, "parents": [1, 2], "parentage": "ensemble"}],
     "metrics": [{"value": float("nan"), "step": 2**53}, {"edges": [0.0, 1.0], "counts": [3.0], "summary": {"n": 3.0}}],
-    "models": [{"model_id": "unmeasured", "val_metric": None, "sha256": None, "experiment_id": None}],
+    "checkpoints": [{"model_id": "unmeasured", "val_metric": None, "sha256": None, "experiment_id": None}],
     "backtests": [{"n_windows": None, "train_size": None}, {"horizon": 1, "step_size": 1, "n_windows": 1}],
     "comparisons": [{"difference": None}, {"lower": -1.0, "upper": 1.0, "pvalue": 1.0, "pvalue_holm": 1.0}],
     "decisions": [{"kind": "prune", "unique_id": None, "experiment_id": None}, {"forced": True, "reason": "a trial"}],
@@ -128,10 +131,12 @@ def fresh_row(table: str, change: dict[str, Any]) -> dict[str, Any]:
         row["backtest_id"] = "another"
     elif table == "decisions":
         row["decision_id"] = str(uuid.uuid4())
-    elif table in ("environments", "datasets", "models"):
+    elif table in ("environments", "datasets", "checkpoints"):
         row[KEYS[table][0]] = "another"
     elif table == "schema_version":
         row["version"] = -1
+    elif table == "models":
+        row["model_id"] = uuid.uuid4().int >> 65
     elif "family_id" in row:
         row["family_id"] = str(uuid.uuid4())
     return row | change

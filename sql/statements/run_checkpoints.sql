@@ -1,4 +1,4 @@
--- The models a run registered, one row each, in that order; a run may go on into the months after its own; no episode as in run_points.
+-- The checkpoints a run registered, one row each, in that order; a run may go on into the months after its own; no episode as in run_points.
 select
   model_id,
   checkpoint_path,
@@ -8,6 +8,6 @@ select
   val_metric,
   is_best,
   registered_at
-from models
+from checkpoints
 where run_month >= :run_month and experiment_id = :experiment_id
 order by registered_at, model_id

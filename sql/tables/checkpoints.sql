@@ -1,6 +1,6 @@
--- One row per model that a run registered: a checkpoint, or a model to be deployed.
-create table if not exists models (
-  model_id string not null comment 'UUIDv7 of the model',
+-- One row per checkpoint that a run registered; document 2 calls this table models.
+create table if not exists checkpoints (
+  model_id string not null comment 'UUIDv7 of the checkpoint',
   experiment_id string comment 'The run that made it, see experiments',
   checkpoint_path string not null comment 'Its file, as the caller named it',
   sha256 string comment 'SHA-256 of the file when it was registered; NULL where there was none',
@@ -13,4 +13,4 @@ create table if not exists models (
 )
 using delta
 partitioned by (run_month)
-comment 'One row per model that a run registered.'
+comment 'One row per checkpoint that a run registered.'

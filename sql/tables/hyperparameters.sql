@@ -1,7 +1,7 @@
--- One row per hyperparameter of a run, or of one of its models.
+-- One row per hyperparameter of a run, or of one of its checkpoints.
 create table if not exists hyperparameters (
   experiment_id string not null comment 'The run, see experiments',
-  model_id string not null comment 'The model it belongs to, see models; empty where it is of the whole run',
+  model_id string not null comment 'The checkpoint it belongs to, see checkpoints; empty where it is of the whole run',
   name string not null comment 'Name of the hyperparameter',
   value string not null comment 'Its value as JSON',
   value_type string not null comment 'bool, int, float, str, list, dict or none',
@@ -11,7 +11,7 @@ create table if not exists hyperparameters (
 )
 using delta
 partitioned by (run_month)
-comment 'One row per hyperparameter of a run, or of one of its models.'
+comment 'One row per hyperparameter of a run, or of one of its checkpoints.'
 tblproperties (
   'delta.constraints.type_known' = "value_type in ('bool', 'int', 'float', 'str', 'list', 'dict', 'none')"
 )

@@ -12,7 +12,7 @@ with ranked as (
     registered_at,
     -- of two registered at the same time the one with the later id
     row_number() over (partition by experiment_id order by registered_at desc, model_id desc) as recency
-  from models
+  from checkpoints
   where is_best and experiment_id is not null
 )
 select

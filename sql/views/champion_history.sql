@@ -15,4 +15,4 @@ select
   d.experiment_id,
   d.decision_id
 from decisions as d
-where d.kind in ('promote', 'rollback')
+where d.kind in ('promote', 'rollback') and d.rule <> 'registered'

@@ -27,9 +27,9 @@ read_datasets as (
   from experiment_datasets
   group by experiment_id
 ),
-registered_models as (
-  select experiment_id, count(*) as n_models
-  from models
+registered_checkpoints as (
+  select experiment_id, count(*) as n_checkpoints
+  from checkpoints
   group by experiment_id
 )
 -- every step has one row a run at most: no join multiplies
@@ -52,7 +52,7 @@ select
   coalesce(h.n_hyperparameters, 0) as n_hyperparameters,
   coalesce(a.n_artifacts, 0) as n_artifacts,
   coalesce(d.n_datasets, 0) as n_datasets,
-  coalesce(r.n_models, 0) as n_models,
+  coalesce(r.n_checkpoints, 0) as n_checkpoints,
   b.checkpoint_path as best_checkpoint_path,
   b.episode_num as best_episode_num,
   b.val_metric as best_val_metric,
@@ -67,7 +67,7 @@ left join kept_artifacts as a
   on e.experiment_id = a.experiment_id
 left join read_datasets as d
   on e.experiment_id = d.experiment_id
-left join registered_models as r
+left join registered_checkpoints as r
   on e.experiment_id = r.experiment_id
 left join best_checkpoints as b
   on e.experiment_id = b.experiment_id

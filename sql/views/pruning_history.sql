@@ -5,7 +5,7 @@ with turns as (
     *,
     lead(decided_at) over (partition by commodity, model_name, model_version order by decision_id) as pruned_to
   from decisions
-  where kind in ('prune', 'restore')
+  where kind in ('prune', 'restore') and rule <> 'registered'
 )
 select
   commodity,

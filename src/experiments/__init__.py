@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from experiments.services.datasets.versions import DatasetVersionManager
     from experiments.services.exchange.mlflow_log import log_to_mlflow
     from experiments.services.ledger import Ledger, connect
-    from experiments.services.registry import ModelRegistry
+    from experiments.services.registry.registry import ModelRegistry
     from experiments.services.reproduction.seeds import set_deterministic_seeds
     from experiments.services.reproduction.snapshot import capture_environment_snapshot
     from experiments.services.tracking.history import MetricsLogger
@@ -37,7 +37,7 @@ _HOMES = {
     "Forecast": "science.window",
     "Ledger": "services.ledger",
     "MetricsLogger": "services.tracking.history",
-    "ModelRegistry": "services.registry",
+    "ModelRegistry": "services.registry.registry",
     "TrainingWindow": "science.window",
     "backtest": "services.backtest",
     "capture_environment_snapshot": "services.reproduction.snapshot",

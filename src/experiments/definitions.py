@@ -46,6 +46,9 @@ COVARIATE_KINDS = ("observed", "known")
 ENGINES = ("sail", "spark", "databricks")
 """Sail: embedded, no JVM. Spark: a local or given session with delta-spark. Databricks: the session of the runtime."""
 
+REGISTRY = "registry:"
+"""What stands before the name of a registered model where its decisions have the commodity."""
+
 _LONGEST_FOLDER = 200
 _LARGEST_COUNT = 2**31 - 1  # of the integer columns that hold counts
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -179,6 +182,9 @@ def check_commodity(name: object) -> str:
         If it is no text, empty, or longer than 200 characters once encoded.
     """
     name = check_text("commodity", name, "the name of what is forecast, such as 'Coffee'")
+    if name.startswith(REGISTRY):
+        msg = f"commodity {name[:40]!r}: what begins with {REGISTRY!r} are decisions on registered models."
+        raise InvalidInputError(msg)
     if len(quote(name)) > _LONGEST_FOLDER:
         msg = f"commodity {name[:40]!r}... is too long: use at most {_LONGEST_FOLDER} characters, fewer beyond ASCII."
         raise InvalidInputError(msg)

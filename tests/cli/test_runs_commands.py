@@ -115,7 +115,7 @@ def test_a_run_as_json(run: Run, path: Path) -> None:
     }
     metrics = {one["name"]: one for one in found["metrics"]}
     assert (metrics[ODD]["last"], metrics[ODD]["n_nan"], metrics[ODD]["last_step"]) == ("inf", 1, None)
-    assert [one["episode_num"] for one in found["models"]] == [None, 10]
+    assert [one["episode_num"] for one in found["checkpoints"]] == [None, 10]
 
 
 def test_long_tables_are_cut_and_a_run_may_have_logged_nothing(run: Run, path: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from experiments import DatabricksWriter, DatasetManager, ExperimentTracker, ModelRegistry, backtest
 from experiments.services.ledger import Ledger
 from experiments.storage import sql_files
-from made import CONFIG, STARTED, point_row, put, specified_experiment, versions, windows
+from made import CONFIG, STARTED, model_row, point_row, put, specified_experiment, versions, windows
 
 Twins = dict[tuple[str, str], Ledger]
 """By the engine that made the tables and filled them, and the engine that this connection uses."""
@@ -44,6 +44,7 @@ VOLATILE = {
     "execution_time_seconds",
     "experiment_id",
     "family_id",
+    "file_path",
     "fit_seconds",
     "follows",
     "journal_id",
@@ -58,6 +59,7 @@ VOLATILE = {
     "registered_at",
     "run_month",
     "run_timestamp",
+    "saved_at",
     "started_at",
     "table_versions",
     "undoes",
@@ -163,12 +165,30 @@ def track(ledger: Ledger) -> None:
         run.log_metric("done", 1.0)
         run.log_distribution("weights", np.arange(8.0), epoch=1, bins=4)
         run.log_artifact(b"step 3: 0.25", "train.log", metadata={"unit": "USD"})
-        model = ModelRegistry(ledger).register_model(of, "ep3.pth", episode_num=3, val_metric=0.25, is_best=True)
+        model = ModelRegistry(ledger=ledger).register_model(of, "ep3.pth", episode_num=3, val_metric=0.25, is_best=True)
         run.log_hyperparameter("temperature", 0.5, model)
         with run.child("part", "rl", tags=[TAG]) as part:
             part.log_metric("loss", 2.0, step=1)
     run.flush()
     put(ledger, "metrics", point_row(experiment_id="told-0", journal_id="sqlite:a journal"))  # as if imported
+    save_models(ledger)
+
+
+def save_models(ledger: Ledger) -> None:
+    """Versions of two models in every state there is, and one that was never finished."""
+    registry = ModelRegistry(ledger=ledger)
+    told = {"description": "told", "intended_use": "to be compared", "limitations": "none"}
+    metrics = {"f1": 0.75, "mae": float("nan")}
+    first = registry.save_model({"w": 1.0}, "spread", "dict", metrics, {"alpha": 0.1}, **told)
+    registry.save_model({"w": 2.0}, "spread", "dict", {"f1": 0.5}, version="1.0.10", fine_tuned_from=first)
+    third = registry.save_model({"w": 3.0}, "spread", "dict", {"f1": 0.625})
+    registry.save_model({"w": 4.0}, "both", "list", {}, ensemble_of=[first, third])
+    for version in ("1.0.0", "1.0.11", "1.0.10"):
+        registry.promote("spread", version, reason="the next")
+    registry.rollback("spread")
+    registry.promote("both", "1.0.0", "challenger")
+    registry.delete_model(registry.save_model({"w": 5.0}, "spread", "dict", {"f1": 1.0}))
+    put(ledger, "models", model_row())
 
 
 def engine_sql(ledger: Ledger, query: str) -> Any:

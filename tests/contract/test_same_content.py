@@ -38,7 +38,7 @@ def an_evaluation(ledger: Ledger, model: str = "naive") -> dict[str, Any]:
 
 
 def asked(name: str, **parameters: Any) -> Callable[[Ledger], pd.DataFrame]:
-    return lambda ledger: select(engine_of(ledger), name, **parameters)
+    return lambda ledger: plain(select(engine_of(ledger), name, **parameters))
 
 
 def of_evaluation(name: str, *columns: str) -> Callable[[Ledger], pd.DataFrame]:
@@ -131,6 +131,8 @@ def violated(ledger: Ledger) -> pd.DataFrame:
 
 MONTH = ("experiment_id", "run_month")
 
+NO_MODEL = dict.fromkeys(("model_id", "model_name", "model_type", "version", "min_f1"))
+
 NO_FILTER = dict.fromkeys(("experiment_type", "status", "since"))
 
 STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
@@ -138,6 +140,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "artifacts_of_runs": among_runs("artifacts_of_runs"),
     "backtests_of": asked("backtests_of", commodity="Coffee"),
     "best_of": asked("best_of", commodity="Coffee"),
+    "best_registered": asked("best_registered", metric="f1", mode="max", model_name=None, model_type=None),
     "begun_runs": among("begun_runs", "run_windows", "evaluation_key"),
     "commodities": asked("commodities"),
     "dataset_there": lambda ledger: select(
@@ -148,6 +151,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "decisions_of": asked("decisions_of", commodity=None, as_of=LATER),
     "evaluated_windows": among("evaluated_windows", "model_runs", "experiment_id"),
     "evaluations_of": evaluations,
+    "evaluations_of_version": of_evaluation("evaluations_of_version", "model_name", "model_version"),
     "exportable_runs": tracked("exportable_runs"),
     "figures_of": figures,
     "grid_origin": asked("grid_origin", commodity="Cocoa", frequency="trading day", step_size=5),
@@ -163,6 +167,9 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "migrations_since": asked("migrations_since", since="2020-01-01T00:00:00+00:00"),
     **{f"orphaned_{name}": asked(f"orphaned_{name}") for name in ("comparisons", "standings")},
     **{f"orphaned_{name}": asked(f"orphaned_{name}", month="9999-12") for name in ("forecasts", "windows")},
+    "model_files": lambda ledger: in_order(select(engine_of(ledger), "model_files")),
+    "models_made_from": asked("models_made_from", model_id=1),
+    "models_taken": asked("models_taken", model_name="spread", version="1.0.12"),
     "overlap_of": of_backtest("overlap_of"),
     "production_corrections": asked("production_corrections"),
     "pruning_of": asked("pruning_of", commodity="Coffee"),
@@ -173,6 +180,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
         for name in ("champions", "commodities", "model_types", "months", "overview")
     },
     **{f"report_{name}": reported(f"report_{name}") for name in ("pruned", "pruning_candidates", "scale")},
+    "registered_of": asked("registered_of", **NO_MODEL | {"min_f1": 0.6}),
     "report_cumulative": of_family("report_cumulative", "experiment_id", places="3"),
     "report_decisions": reported("report_decisions", model_name=""),
     "report_forecasts": of_run("report_forecasts", windows="3"),
@@ -183,13 +191,13 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "reproductions_of": asked("reproductions_of", tag=TAG),
     "rows_with_key": with_key,
     "run_artifacts": tracked("run_artifacts", *MONTH),
+    "run_checkpoints": tracked("run_checkpoints", *MONTH),
     "run_children": tracked("run_children", "experiment_id"),
     "run_datasets": tracked("run_datasets", *MONTH),
     "run_environment": tracked("run_environment", "environment_id"),
     "run_hyperparameters": tracked("run_hyperparameters", *MONTH),
     "run_metric_names": tracked("run_metric_names", *MONTH),
     "run_metrics": tracked("run_metrics", *MONTH),
-    "run_models": tracked("run_models", *MONTH),
     "run_points": tracked("run_points", *MONTH, metric=None),
     "run_row": tracked("run_row", "experiment_id"),
     "run_values": lambda ledger: in_order(tracked("run_values", *MONTH, metric="loss")(ledger)),
@@ -203,6 +211,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "stored_cells": among("stored_cells", "model_runs", "experiment_id"),
     "stored_forecasts": of_evaluation("stored_forecasts", "experiment_id"),
     "stored_windows": of_evaluation("stored_windows", "experiment_id"),
+    "unfinished_models": asked("unfinished_models"),
     "violated_checks": violated,
     "window_losses": among("window_losses", "model_runs", "experiment_id", horizon=5, first_month="2000-01"),
 }

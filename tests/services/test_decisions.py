@@ -359,7 +359,7 @@ class TestAtOnce:
         state = desk.state("Coffee")
         desk.promote("best", "Coffee")
         found = desk.evidence_for("good", "Coffee")
-        row = desk._row("promote", ("good", "v1"), found.grounds, reason=None)
+        row = chain.row_of(coffee.engine, "promote", ("good", "v1"), found.grounds, reason=None)
         row |= {"unique_id": "Coffee", "experiment_id": found.experiment_id}
         with pytest.raises(ConflictError, match=r"meanwhile: anna promoted best on .*\. Nothing was recorded"):
             desk._decide("Coffee", state, [row])
@@ -369,7 +369,7 @@ class TestAtOnce:
         desk = coffee.decisions
         state = desk.state("Coffee")
         grounds = desk.candidates("Coffee")[0].grounds
-        rows = [desk._row("prune", (name, "v1"), grounds, reason=None) for name in ("poor", "even")]
+        rows = [chain.row_of(coffee.engine, "prune", (name, "v1"), grounds, reason=None) for name in ("poor", "even")]
         assert len(desk._decide("Coffee", state, rows)) == 2
         with pytest.raises(ConflictError):
             desk._decide("Coffee", state, rows)

@@ -88,8 +88,8 @@ class TestReadRun:
         assert parameters[False, "lr"] == "0.0003"
         assert (True, "depth") in parameters
         assert (False, ODD) in parameters
-        assert list(run.models["checkpoint_path"]) == ["ep0.pth", "ep10.pth"]
-        assert list(run.models["episode_num"]) == [pd.NA, 10]
+        assert list(run.checkpoints["checkpoint_path"]) == ["ep0.pth", "ep10.pth"]
+        assert list(run.checkpoints["episode_num"]) == [pd.NA, 10]
         assert list(run.children["name"]) == ["part"]
         assert run.artifacts["name"].to_list() == [ODD]
         datasets = run.datasets.to_dict("records")
@@ -114,7 +114,7 @@ class TestReadRun:
         assert run.row["ended_at"] is None
         assert run.row["parent_id"] == ids[0]
         assert run.environment is None
-        for frame in (run.parameters, run.metrics, run.artifacts, run.datasets, run.models, run.children):
+        for frame in (run.parameters, run.metrics, run.artifacts, run.datasets, run.checkpoints, run.children):
             assert frame.empty
 
 

@@ -152,7 +152,7 @@ class TestAsWritten:
         assert values(ledger, exp_id, "train_return") == [math.sin(episode) for episode in range(100)]
         found = {row["name"]: (row["value"], row["value_type"]) for row in rows(ledger, "hyperparameters", exp_id)}
         assert found == {"learning_rate": ("0.0003", "float"), "gamma": ("0.99", "float")}
-        models = sorted(rows(ledger, "models", exp_id), key=lambda row: row["episode_num"])
+        models = sorted(rows(ledger, "checkpoints", exp_id), key=lambda row: row["episode_num"])
         assert [row["checkpoint_path"] for row in models] == [f"models/ep{n}.pth" for n in range(0, 100, 10)]
         best = max(row["val_metric"] for row in models)
         assert [row["val_metric"] for row in models if row["is_best"]][-1] == best
@@ -372,7 +372,7 @@ class TestRuns:
     def test_an_unknown_run_is_named(self, ledger: Ledger, run: Any) -> None:
         for ask in (
             ExperimentTracker(ledger).attach,
-            lambda run: ModelRegistry(ledger).register_model(run, "model.pth"),
+            lambda run: ModelRegistry(ledger=ledger).register_model(run, "model.pth"),
             lambda run: ExperimentTracker(ledger).start_experiment("part", parent_id=run or "none"),
         ):
             with pytest.raises(NotFoundError, match="there is no run"):
@@ -386,18 +386,18 @@ class TestRuns:
     def test_the_checkpoint_called_best_last_is_the_best_however_soon(
         self, ledger: Ledger, tracker: ExperimentTracker
     ) -> None:
-        registry = ModelRegistry(ledger)
+        registry = ModelRegistry(ledger=ledger)
         for number in range(20):
             registry.register_model(tracker.experiment_id, f"ep{number}.pth", number, number / 20, is_best=True)
         (best,) = rows(ledger, "best_checkpoints", tracker.experiment_id)
         assert best["checkpoint_path"] == "ep19.pth"
 
     def test_a_checkpoint_is_a_file_and_its_digest(self, ledger: Ledger, tracker: ExperimentTracker) -> None:
-        registry = ModelRegistry(ledger)
+        registry = ModelRegistry(ledger=ledger)
         file = Path("model.pth")
         file.write_bytes(b"weights")
         registry.register_model(tracker.experiment_id, file, val_metric=math.nan, is_best=np.bool_(True))
-        (row,) = rows(ledger, "models", tracker.experiment_id)
+        (row,) = rows(ledger, "checkpoints", tracker.experiment_id)
         assert (row["size_bytes"], row["sha256"][:8]) == (7, hashlib.sha256(b"weights").hexdigest()[:8])
         assert math.isnan(row["val_metric"])
         for wrong in ({"is_best": 1}, {"val_metric": "high"}, {"episode_num": 1.5}, {"checkpoint_path": Path.cwd()}):

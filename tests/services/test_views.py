@@ -368,7 +368,7 @@ class TestBestCheckpoints:
         fill(
             shared.engine,
             experiments=[several, tied, failed | {"status": "failed"}, never, empty],
-            models=[
+            checkpoints=[
                 model_of(several_id, "first.pth", is_best=True, val_metric=9.0),
                 model_of(several_id, "last best.pth", later, is_best=True, val_metric=1.0),
                 model_of(several_id, "later.pth", later + dt.timedelta(days=1), val_metric=99.0),
@@ -390,7 +390,7 @@ class TestBestCheckpoints:
 
 
 class TestExperimentSummary:
-    COUNTS = ("n_metrics", "n_points", "n_hyperparameters", "n_artifacts", "n_datasets", "n_models")
+    COUNTS = ("n_metrics", "n_points", "n_hyperparameters", "n_artifacts", "n_datasets", "n_checkpoints")
 
     def test_what_each_run_logged_is_counted_once(self, shared: Ledger) -> None:
         full, failed, running = (run_of(f"summary {name}") for name in ("a", "b", "c"))
@@ -410,7 +410,7 @@ class TestExperimentSummary:
             hyperparameters=[*parameters_of(ids[0], {"lr": 1, "n": 2}), *parameters_of(ids[0], {"lr": 1}, "m")],
             artifacts=[artifact_of(ids[0], "a"), artifact_of(ids[0], "b")],
             experiment_datasets=[link_of(ids[0], "d", "train"), link_of(ids[0], "d", "test"), link_of(ids[0], "e")],
-            models=[
+            checkpoints=[
                 model_of(ids[0], "1.pth", is_best=True, val_metric=0.5, episode_num=3),
                 model_of(ids[0], "2.pth"),
                 model_of(ids[1], "3.pth"),

@@ -80,7 +80,8 @@ PARTITIONS = {
     "hyperparameters": ["run_month"],
     "metrics": ["run_month"],
     "model_runs": ["commodity", "run_month"],
-    "models": ["run_month"],
+    "models": [],
+    "checkpoints": ["run_month"],
     "run_windows": ["commodity", "run_month"],
     "schema_version": [],
     "standings": ["commodity"],
@@ -107,7 +108,7 @@ def metadata(table: Path) -> dict[str, Any]:
 
 def delta_name(kind: str) -> str:
     """A type under the name it has in a Delta log."""
-    return {"int": "integer", "bigint": "long"}.get(kind, kind).replace(" ", "")
+    return {"int": "integer"}.get(kind, kind).replace("bigint", "long").replace(" ", "")
 
 
 def logged_type(kind: Any) -> str:

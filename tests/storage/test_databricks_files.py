@@ -25,7 +25,7 @@ OTHER_KEYS = {"model_runs": ("experiment_id",)}
 """Where the specification names another key than the one the code merges on; both are unique."""
 PARTITIONS = {table: "\npartitioned by (" in statement("tables", table) for table in names("tables")}
 ROLES = Path(__file__).parents[2] / "docs" / "roles.md"
-PEOPLE = {"datasets.created_by", "decisions.decided_by", "experiments.run_by", "model_runs.run_by"}
+PEOPLE = {"datasets.created_by", "decisions.decided_by", "experiments.run_by", "model_runs.run_by", "models.created_by"}
 
 
 def code(kind: str, name: str) -> str:
@@ -57,7 +57,7 @@ def test_every_table_has_its_key_and_it_is_the_one_the_code_merges_on() -> None:
 def test_runners_are_granted_what_runs_write_and_nothing_that_decides() -> None:
     granted = re.findall(r"grant modify on table CATALOG\.SCHEMA\.(\w+) to `(\w+)`", ROLES.read_text())
     of_runners = [table for table, role in granted if role == "RUNNERS"]
-    assert of_runners == sorted(recorder.KEYS.keys() | evidence.KEYS.keys() | tracking.KEYS.keys())
+    assert of_runners == sorted(recorder.KEYS.keys() | evidence.KEYS.keys() | tracking.KEYS.keys() | {"models"})
 
 
 def test_no_key_is_relied_on_and_each_file_says_why() -> None:

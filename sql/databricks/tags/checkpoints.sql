@@ -1,2 +1,2 @@
--- What the table holds, so that all of a ledger's tables are found by tag: models.
-alter table models set tags ('ledger' = 'experiments', 'holds' = 'models')
+-- What the table holds, so that all of a ledger's tables are found by tag: checkpoints.
+alter table checkpoints set tags ('ledger' = 'experiments', 'holds' = 'checkpoints')

@@ -132,7 +132,7 @@ ARTIFACTS: render.Columns = {
 }
 """Columns of printed artifacts."""
 
-MODELS: render.Columns = {
+CHECKPOINTS: render.Columns = {
     "checkpoint_path": ("model", line),
     "episode_num": ("episode", whole),
     "val_metric": ("val metric", lambda value: "-" if _is_missing(value) else figure(value)),
@@ -140,7 +140,7 @@ MODELS: render.Columns = {
     "size_bytes": ("size", size),
     "registered_at": ("registered", render.text),
 }
-"""Columns of printed models."""
+"""Columns of printed checkpoints."""
 
 CHILDREN: render.Columns = {
     "experiment_id": ("part", short),
@@ -253,7 +253,7 @@ def _print_run(run: Run) -> None:
     for what, value in _headings(run).items():
         if value:
             click.echo(f"  {what:<8}  {value}")
-    files = dict(zip(run.models["model_id"], run.models["checkpoint_path"], strict=True))
+    files = dict(zip(run.checkpoints["model_id"], run.checkpoints["checkpoint_path"], strict=True))
     of = [f"{files.get(one['model_id'], one['model_id'])} {one['name']}" for one in run.parameters.to_dict("records")]
     parameters = run.parameters.assign(of=[text.removeprefix(" ") for text in of])
     for frame, columns in (
@@ -261,7 +261,7 @@ def _print_run(run: Run) -> None:
         (run.metrics, METRICS),
         (run.datasets, DATASETS),
         (run.artifacts, ARTIFACTS),
-        (run.models, MODELS),
+        (run.checkpoints, CHECKPOINTS),
         (run.children, CHILDREN),
     ):
         if len(frame):
@@ -303,7 +303,7 @@ def _headings(run: Run) -> dict[str, str]:
 def _told(run: Run) -> dict[str, Any]:
     """A run for machines: parameters as values."""
     parameters = [one | {"value": json.loads(one["value"])} for one in _rows(run.parameters)]
-    frames = ("metrics", "datasets", "artifacts", "models", "children")
+    frames = ("metrics", "datasets", "artifacts", "checkpoints", "children")
     tables = {name: _rows(getattr(run, name)) for name in frames}
     return {"run": run.row, "environment": run.environment, "parameters": parameters, **tables}
 

@@ -57,6 +57,7 @@ class Ledger:
         self.schema = schema
         self.created = tuple(created)
         self.recovered: tuple[Recovered, ...] = ()
+        self.apart = False
         self._engine: engines.Engine | None = running
         self._recorder = Recorder(running)
         self._tracking: Tracking | None = None
@@ -466,6 +467,7 @@ def connect(
     catalog: str | None = None,
     engine: str | None = None,
     create: bool = True,
+    apart: bool = False,
 ) -> Ledger:
     """Open the ledger in a folder, creating its tables where there are none and bringing older ones up to date.
 
@@ -484,6 +486,9 @@ def connect(
         environment variable EXPERIMENTS_ENGINE, else Databricks inside its runtime, else Sail.
     create : bool
         Whether to create a ledger where there is none.
+    apart : bool
+        Whether it is for a purpose of its own, such as a registry: it is then never the one that is meant where none
+        is named.
 
     Raises
     ------
@@ -512,6 +517,7 @@ def connect(
     atexit.unregister(_close_all)
     atexit.register(_close_all)
     ledger = Ledger(running, path=folder, catalog=catalog, schema=schema, created=created)
+    ledger.apart = apart
     ledger.recovered = recover_left(running, journal_home(folder, where=ledger.where, schema=schema))
     _open_ledgers.append(ledger)
     return ledger
@@ -568,11 +574,21 @@ def _no_ledger(where: str) -> NotFoundError:
 
 def current(schema: str | None = None) -> Ledger:
     """The ledger opened last and still open; where there is none, the default one is opened."""
+    return opened_last(schema) or connect(schema=schema)
+
+
+def opened_last(schema: str | None = None) -> Ledger | None:
+    """The ledger opened last and still open, but for those apart; None where there is none."""
     wanted = _setting("EXPERIMENTS_SCHEMA", schema, DEFAULT_SCHEMA)
+    return next((one for one in reversed(_open_ledgers) if one.schema == wanted and not one.apart), None)
+
+
+def open_ledger_at(folder: Path) -> Ledger | None:
+    """The ledger of this folder, where this process has it open."""
     for ledger in reversed(_open_ledgers):
-        if ledger.schema == wanted:
+        if ledger.path is not None and ledger.path.absolute() == folder.absolute():
             return ledger
-    return connect(schema=schema)
+    return None
 
 
 def _close_all() -> None:

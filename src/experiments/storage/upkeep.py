@@ -121,6 +121,15 @@ def _remove(engine: Engine, table: str, place: Mapping[str, str], key: str, ids:
             commit(engine, sql)
 
 
+def remove_models(engine: Engine, ids: Sequence[int]) -> None:
+    """Remove rows of `models` by their numbers."""
+    folder = None if engine.location is None else engine.location / "models"
+    for first in range(0, len(ids), _IDS_AT_ONCE):
+        listed = ", ".join(str(int(number)) for number in ids[first : first + _IDS_AT_ONCE])
+        with turn(folder):
+            commit(engine, statement("upkeep", "remove_models").format(ids=listed))
+
+
 def _literal(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.services.decisions.chain import Decision, read_decisions, runs_there
+from experiments.services.decisions.rules import REGISTERED
 from experiments.services.evidence import as_of_time
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def audit(engine: Engine, *, as_of: dt.date | str | None = None) -> list[Audited
         problems = _replayed(one)
         if one.follows and one.follows not in ids:
             problems.append("the decision it follows is gone")
-        if one.experiment_id is not None and one.experiment_id not in there:
+        if one.experiment_id is not None and one.rule != REGISTERED and one.experiment_id not in there:
             problems.append("its evaluation is no longer in the ledger")
         audited.append(Audited(decision=one, problems=tuple(problems)))
     return audited

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import known
-from experiments.errors import ConflictError
+from experiments.definitions import check_text, known
+from experiments.errors import ConflictError, InvalidInputError
 from experiments.identity import uuid7
-from experiments.services.decisions.rules import Grounds
+from experiments.services.decisions.rules import REGISTERED, Grounds, as_json
+from experiments.services.provenance import user
 from experiments.storage.table import correct, merge_together, records, select, select_among, version_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PROMOTE, ROLLBACK, PRUNE, RESTORE = "promote", "rollback", "prune", "restore"
 _FIRST = ""
+_OWN = ("decision_id", "commodity", "decided_at", "follows")  # of each decision, also of one on earlier evidence
+_EVIDENCE = ("model_runs", "run_windows", "forecasts", "families")
 _NEXT = dt.timedelta(milliseconds=1)
 
 
@@ -57,7 +60,8 @@ class Decision:
     def told(self) -> str:
         """Who decided what and when, in words."""
         done = {PROMOTE: "promoted", ROLLBACK: "rolled back to", PRUNE: "pruned", RESTORE: "restored"}[self.kind]
-        return f"{self.decided_by} {done} {self.model_name} on {self.decided_at:%Y-%m-%d at %H:%M:%S} UTC"
+        model = f"{self.model_name} {self.model_version}" if self.rule == REGISTERED else self.model_name
+        return f"{self.decided_by} {done} {model} on {self.decided_at:%Y-%m-%d at %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +114,56 @@ def state_of(decisions: Sequence[Decision]) -> State:
 
 def runs_there(engine: Engine, decisions: Iterable[Decision]) -> set[str]:
     """The evaluations that decisions put in production and that are in the ledger still."""
-    ids = [one.experiment_id for one in decisions if one.experiment_id is not None]
+    ids = [one.experiment_id for one in decisions if one.experiment_id is not None and one.rule != REGISTERED]
     if not ids:
         return set()
     return set(select_among(engine, "runs_there", "experiment_id", ids)["experiment_id"])
+
+
+def row_of(
+    engine: Engine, kind: str, variant: tuple[str, str], grounds: Grounds, *, reason: str | None
+) -> dict[str, Any]:
+    """The row of a decision on a model and version, but for what `append` adds; unforced, of no series."""
+    versions = {table: version_of(engine, table) for table in _EVIDENCE}
+    return {
+        "unique_id": None,
+        "kind": kind,
+        "model_name": variant[0],
+        "model_version": variant[1],
+        "experiment_id": None,
+        "decided_by": user(),
+        "reason": reason,
+        "forced": False,
+        "rule": grounds.rule,
+        "verdict": grounds.verdict.words,
+        "policy": as_json(grounds.policy),
+        "evidence": as_json(grounds.evidence),
+        "evidence_digest": grounds.digest,
+        "table_versions": as_json(versions),
+        "undoes": None,
+    }
+
+
+def taken_again(kind: str, earlier: Decision, *, undoes: Decision, reason: str | None) -> dict[str, Any]:
+    """The row of a decision that rests on the evidence of an earlier one."""
+    kept = {name: value for name, value in vars(earlier).items() if name not in _OWN}
+    return kept | {"kind": kind, "decided_by": user(), "reason": reason, "forced": False, "undoes": undoes.decision_id}
+
+
+def check_reason(reason: str | None, *, needed: bool = False) -> str | None:
+    """Return the reason for a decision, if it is one.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is needed and there is none, or it is no text.
+    """
+    if reason is None and not needed:
+        return None
+    if reason is None:
+        msg = "a forced promotion needs a reason: say why with --reason, in a few words."
+        raise InvalidInputError(msg)
+    return check_text("the reason", reason, "why, in a few words")
 
 
 def append(engine: Engine, commodity: str, after: Decision | None, rows: Sequence[dict[str, Any]]) -> list[Decision]:

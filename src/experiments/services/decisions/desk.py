@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import BASELINE, check_commodity, check_text, series_name
+from experiments.definitions import BASELINE, check_commodity, series_name
 from experiments.errors import ConflictError, InvalidInputError, NotFoundError, unknown
 from experiments.services.decisions import active, gather
 from experiments.services.decisions.candidates import Candidate
@@ -16,16 +16,17 @@ from experiments.services.decisions.chain import (
     Decision,
     State,
     append,
+    check_reason,
     project,
     read_decisions,
+    row_of,
     runs_there,
     state_of,
+    taken_again,
 )
 from experiments.services.decisions.policy import read_policy
-from experiments.services.decisions.rules import INFERIOR, SPECIFIED, Grounds, as_json, code_of
+from experiments.services.decisions.rules import INFERIOR, REGISTERED, SPECIFIED, Grounds, code_of
 from experiments.services.evidence import as_of_time
-from experiments.services.provenance import user
-from experiments.storage.table import version_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from experiments.services.ledger import Ledger
 
 PRUNING_RULES = (INFERIOR, SPECIFIED)
-_READ = ("model_runs", "run_windows", "forecasts", "families")
-_OWN = ("decision_id", "commodity", "decided_at", "follows")  # of each decision, also of one on earlier evidence
 
 
 class Decisions:
@@ -103,7 +102,7 @@ class Decisions:
         NotFoundError
             As in `evidence_for`.
         """
-        why = _reason(reason, needed=force)
+        why = check_reason(reason, needed=force)
         state = self.state(commodity)
         found = self._evaluated(model, commodity, unique_id, state)
         verdict = found.grounds.verdict
@@ -119,7 +118,7 @@ class Decisions:
         if not verdict.met and not force:
             msg = f"{called} is not promoted, {verdict.words}. To promote it nevertheless, use --force with a reason."
             raise InvalidInputError(msg)
-        row = self._row(PROMOTE, (found.model_name, found.model_version), found.grounds, reason=why) | {
+        row = row_of(self._engine, PROMOTE, (found.model_name, found.model_version), found.grounds, reason=why) | {
             "unique_id": found.unique_id,
             "experiment_id": found.experiment_id,
             "forced": not verdict.met,
@@ -138,7 +137,7 @@ class Decisions:
         NotFoundError
             If the series has nothing in production.
         """
-        why = _reason(reason)
+        why = check_reason(reason)
         state = self.state(commodity)
         series = _only_series(commodity, state.promotions, unique_id)
         in_force = state.promotions[series]
@@ -155,7 +154,7 @@ class Decisions:
         if not runs_there(self._engine, [before]):
             msg = f"{called} would go back to {before.model_name}, whose evaluation is no longer in the ledger: "
             raise InvalidInputError(msg + "promote one that is.")
-        row = _again(ROLLBACK, before, undoes=undone, reason=why)
+        row = taken_again(ROLLBACK, before, undoes=undone, reason=why)
         return self._decide(commodity, state, [row])[0]
 
     def judged(self, commodity: str, *, rule: str = INFERIOR, as_of: dt.date | str | None = None) -> list[Candidate]:
@@ -246,7 +245,7 @@ class Decisions:
         ConflictError
             If the evidence is not what was shown, or another decision was taken meanwhile. Nothing was recorded.
         """
-        why = _reason(reason)
+        why = check_reason(reason)
         active.check_registry()
         state = self.state(commodity)
         listed = self.candidates(commodity, rule=rule, models=models)
@@ -257,7 +256,9 @@ class Decisions:
             kept = next(one for one in listed if one.kept is not None)
             msg = f"{kept.model_name} is not pruned for {commodity}: it is {kept.kept}."
             raise InvalidInputError(msg)
-        rows = [self._row(PRUNE, (one.model_name, one.model_version), one.grounds, reason=why) for one in going]
+        rows = [
+            row_of(self._engine, PRUNE, (one.model_name, one.model_version), one.grounds, reason=why) for one in going
+        ]
         decided = self._decide(commodity, state, rows) if rows else []
         self.update_registry()
         return decided
@@ -272,13 +273,13 @@ class Decisions:
         ConflictError
             If another decision was taken meanwhile. Nothing was recorded.
         """
-        why = _reason(reason)
+        why = check_reason(reason)
         active.check_registry()
         state = self.state(commodity)
         prunings = [one for (name, _), one in state.pruned.items() if name == model]
         if not prunings:
             raise unknown(f"pruned model of {commodity}", model, {name for name, _ in state.pruned})
-        rows = [_again(RESTORE, one, undoes=one, reason=why) for one in prunings]
+        rows = [taken_again(RESTORE, one, undoes=one, reason=why) for one in prunings]
         decided = self._decide(commodity, state, rows)
         self.update_registry()
         return decided
@@ -288,16 +289,19 @@ class Decisions:
 
         What it lists of commodities on which this ledger has no decision stays.
         """
-        decided = {one.commodity for one in read_decisions(self._engine)}
+        decided = {one.commodity for one in self._on_commodities()}
         others = [one for one in active.read_pruned() if one.commodity not in decided]
         return active.write_pruned([*others, *self.pruned()])
 
     def pruned(self) -> list[active.Pruned]:
         """The variants that are out of use, of all commodities."""
         by_commodity: dict[str, list[Decision]] = {}
-        for one in read_decisions(self._engine):
+        for one in self._on_commodities():
             by_commodity.setdefault(one.commodity, []).append(one)
         return active.entries(one for chain in by_commodity.values() for one in state_of(chain).pruned.values())
+
+    def _on_commodities(self) -> list[Decision]:
+        return [one for one in read_decisions(self._engine) if one.rule != REGISTERED]
 
     def _evaluated(self, model: str, commodity: str, unique_id: str | None, state: State) -> Evaluated:
         found = {one.unique_id: one for one in self._ledger.candidates(commodity)}
@@ -322,37 +326,11 @@ class Decisions:
             return {}  # all its figures were reported: there is nothing to test
         return gather.inferior(self._engine, candidates, read_policy(), as_of_time(as_of))
 
-    def _row(self, kind: str, variant: Variant, grounds: Grounds, *, reason: str | None) -> dict[str, Any]:
-        versions = {table: version_of(self._engine, table) for table in _READ}
-        return {
-            "unique_id": None,
-            "kind": kind,
-            "model_name": variant[0],
-            "model_version": variant[1],
-            "experiment_id": None,
-            "decided_by": user(),
-            "reason": reason,
-            "forced": False,
-            "rule": grounds.rule,
-            "verdict": grounds.verdict.words,
-            "policy": as_json(grounds.policy),
-            "evidence": as_json(grounds.evidence),
-            "evidence_digest": grounds.digest,
-            "table_versions": as_json(versions),
-            "undoes": None,
-        }
-
     def _decide(self, commodity: str, state: State, rows: Sequence[dict[str, Any]]) -> list[Decision]:
         decided = append(self._engine, commodity, state.newest, rows)
         if any(one.kind in {PROMOTE, ROLLBACK} for one in decided):
             project(self._engine)
         return decided
-
-
-def _again(kind: str, earlier: Decision, *, undoes: Decision, reason: str | None) -> dict[str, Any]:
-    """The row of a decision that rests on the evidence of an earlier one."""
-    kept = {name: value for name, value in vars(earlier).items() if name not in _OWN}
-    return kept | {"kind": kind, "decided_by": user(), "reason": reason, "forced": False, "undoes": undoes.decision_id}
 
 
 def _kept(variant: Variant, state: State) -> str | None:
@@ -373,15 +351,6 @@ def _only_series(commodity: str, found: dict[str, Any], unique_id: str | None) -
         msg = f"{commodity} has several series: name one of {', '.join(sorted(found))}."
         raise InvalidInputError(msg)
     return unique_id or next(iter(found))
-
-
-def _reason(reason: str | None, *, needed: bool = False) -> str | None:
-    if reason is None and not needed:
-        return None
-    if reason is None:
-        msg = "a forced promotion needs a reason: say why with --reason, in a few words."
-        raise InvalidInputError(msg)
-    return check_text("the reason", reason, "why, in a few words")
 
 
 def _check_shown(shown: str | None, grounds: Sequence[Grounds], told: str) -> None:

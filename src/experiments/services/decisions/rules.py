@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from experiments.definitions import BASELINE, counted, pvalue_in_words
+from experiments.definitions import BASELINE, counted, pvalue_in_words, series_name
 
-BETTER, INFERIOR, SPECIFIED = "better", "inferior", "specified"
-"""Better than naive; worse than naive beyond the margin; a candidate of the specified query."""
+BETTER, INFERIOR, SPECIFIED, REGISTERED = "better", "inferior", "specified", "registered"
+"""Better than naive; worse than naive beyond the margin; a candidate of the specified query; a version to deploy."""
 
 _CODE_LENGTH = 12
 
@@ -161,8 +161,39 @@ def _specified(evidence: Mapping[str, Any], policy: Mapping[str, Any]) -> Verdic
     return Verdict(met=most["num_runs"] >= policy["least_runs"], words=told, figures=figures)
 
 
+def _registered(evidence: Mapping[str, Any], policy: Mapping[str, Any]) -> Verdict:
+    """Whether nothing recorded speaks against deploying a version: if it was evaluated, one evaluation beats naive.
+
+    Diebold-Mariano against naive, as each evaluation has it, after Holm's correction for all of them.
+    """
+    words, found = policy["words"], evidence["evaluations"]
+    tested = sorted((one for one in found if one["dm_pvalue"] is not None), key=lambda one: one["dm_pvalue"])
+    if not found:
+        return Verdict(met=True, words=words["not_evaluated"], figures={"n": 0})
+    if not tested:
+        return Verdict(
+            met=False, words=f"{words['nothing_tested']} in {counted(len(found), 'evaluation')}", figures={"n": 0}
+        )
+    adjusted, running = [], 0.0
+    for place, one in enumerate(tested):
+        running = max(running, min(1.0, one["dm_pvalue"] * (len(tested) - place)))
+        adjusted.append((running, one))
+    better = [
+        (p, one) for p, one in adjusted if p < policy["significance_level"] and (one["dm_test_vs_naive"] or 0.0) < 0
+    ]
+    corrected = f"after Holm's correction for {counted(len(tested), 'evaluation')}"
+    if better:
+        pvalue, one = better[0]
+        where = series_name(one["commodity"], one["unique_id"])
+        told = f"{words['better']} on {where} ({pvalue_in_words(pvalue)} {corrected})"
+        return Verdict(met=True, words=told, figures={"n": len(tested), "pvalue_holm": pvalue})
+    told = f"{words['not_better']} in any evaluation ({pvalue_in_words(adjusted[0][0])} {corrected})"
+    return Verdict(met=False, words=told, figures={"n": len(tested), "pvalue_holm": adjusted[0][0]})
+
+
 _RULES: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Verdict]] = {
     BETTER: _better,
     INFERIOR: _inferior,
     SPECIFIED: _specified,
+    REGISTERED: _registered,
 }

@@ -284,7 +284,7 @@ def _fields(facts: _Facts) -> Answer:
 
 
 def _card(facts: _Facts) -> Answer:
-    if not len(facts.run.models) and not facts.artifacts("model"):
+    if not len(facts.run.checkpoints) and not facts.artifacts("model"):
         return NOT_APPLICABLE, "the run made no model"
     found = [str(one["name"]) for one in facts.artifacts() if "card" in str(one["name"]).lower()]
     if found:

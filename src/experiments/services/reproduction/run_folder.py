@@ -167,7 +167,7 @@ def _metadata(run: Run, parameters: Mapping[str, Any], places: Iterable[PurePosi
         "metrics": records(run.metrics),
         "artifacts": kept,
         "datasets": records(run.datasets),
-        "models": records(run.models),
+        "checkpoints": records(run.checkpoints),
         "children": records(run.children),
     }
 

@@ -10,6 +10,10 @@ class Active(Protocol):
     """What a run that is under way offers to those who find it here."""
 
     @property
+    def experiment_id(self) -> str:
+        """The run."""
+
+    @property
     def where(self) -> str:
         """The ledger it writes to."""
 

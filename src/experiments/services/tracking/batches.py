@@ -150,7 +150,7 @@ def _dataset(record: Record, _: str) -> tuple[str, list[Row]]:
 def _model(record: Record, _: str) -> tuple[str, list[Row]]:
     made = record["row"]["model_id"]
     row = record["row"] | {"registered_at": _time(record["time"]), "run_month": month_of(made)}
-    return "models", [_of(record) | row]
+    return "checkpoints", [_of(record) | row]
 
 
 def _of(record: Record) -> Row:

@@ -149,7 +149,7 @@ def _picked(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _parameters(run: Run) -> dict[str, str]:
     """JSON by name; those of a model under its file, which may have the same name in another run."""
-    files = dict(zip(run.models["model_id"], run.models["checkpoint_path"], strict=True))
+    files = dict(zip(run.checkpoints["model_id"], run.checkpoints["checkpoint_path"], strict=True))
     return {
         f"{files.get(row['model_id'], row['model_id'])} {row['name']}".removeprefix(" "): str(row["value"])
         for row in run.parameters.to_dict("records")

@@ -33,7 +33,7 @@ KEYS = {
     "metrics": ("experiment_id", "journal_id", "position"),
     "artifacts": ("experiment_id", "artifact_id"),
     "experiment_datasets": ("experiment_id", "dataset_id", "role"),
-    "models": ("model_id",),
+    "checkpoints": ("model_id",),
 }
 """The key of each table, in the order in which a batch is written."""
 
@@ -45,7 +45,7 @@ PINS = {
     "metrics": ("run_month",),
     "artifacts": ("run_month",),
     "experiment_datasets": ("run_month",),
-    "models": ("run_month",),
+    "checkpoints": ("run_month",),
 }
 """Partition columns a row's key determines."""
 

@@ -41,8 +41,8 @@ class Run:
     environment : dict or None
         Its row of `environments`.
     parameters : DataFrame
-        Its hyperparameters and those of its models: `model_id` (empty for those of the run), `name`, `value` (JSON),
-        `value_type`, `number`, `logged_at`.
+        Its hyperparameters and those of its checkpoints: `model_id` (empty for those of the run), `name`, `value`
+        (JSON), `value_type`, `number`, `logged_at`.
     metrics : DataFrame
         A row a metric: `n` points, `n_nan` of them NaN; `first` and `last` as logged; `min`, `max` and `mean` without
         the NaN; `last_step`.
@@ -50,8 +50,8 @@ class Run:
         Its rows of `artifacts`.
     datasets : DataFrame
         A row a role of a dataset: `role`, `linked_at`, and what `datasets` says of it.
-    models : DataFrame
-        Its rows of `models`, in the order of their registration.
+    checkpoints : DataFrame
+        Its rows of `checkpoints`, in the order of their registration.
     children : DataFrame
         The runs that are part of it.
     """
@@ -62,7 +62,7 @@ class Run:
     metrics: pd.DataFrame
     artifacts: pd.DataFrame
     datasets: pd.DataFrame
-    models: pd.DataFrame
+    checkpoints: pd.DataFrame
     children: pd.DataFrame
 
     @property
@@ -135,7 +135,7 @@ def read_run(engine: Engine, given: str) -> Run:
         metrics=of_run("run_metrics", "last_step"),
         artifacts=of_run("run_artifacts"),
         datasets=of_run("run_datasets", "table_version", "n_rows", "n_columns"),
-        models=of_run("run_models", "episode_num", "size_bytes"),
+        checkpoints=of_run("run_checkpoints", "episode_num", "size_bytes"),
         children=select(engine, "run_children", experiment_id=experiment_id),
     )
 

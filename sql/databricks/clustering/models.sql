@@ -1,0 +1,2 @@
+-- The versions are asked for by their model.
+alter table models cluster by (model_name)

@@ -1,0 +1,3 @@
+-- Removes rows of models by their numbers.
+delete from models
+where model_id in ({ids})
