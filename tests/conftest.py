@@ -15,6 +15,7 @@ from experiments.services import backtest as backtesting
 from experiments.services import ledger as ledgers
 from experiments.services.backtest import BacktestResult, backtest
 from experiments.services.ledger import Ledger, connect
+from mlflow_server import Server, running
 from seasonal import fit_seasonal_naive  # noqa: F401  registers it
 
 MODELS = ("naive", "random_walk", "seasonal_naive", "arima")
@@ -106,3 +107,10 @@ def filled(filled_path: Path) -> Iterator[Filled]:
     yield Filled(ledger=opened, result=result)
     ledgers._open_ledgers.append(opened)
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One MLflow server for all tests: each has experiments and models of its own."""
+    with running(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server

@@ -25,6 +25,7 @@ select
   dm_test_vs_naive,
   dm_pvalue,
   beats_baseline,
+  evidence_note,
   metrics_source
 from ranked
 where recency = 1

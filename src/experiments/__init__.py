@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from experiments.services.datasets.versions import DatasetVersionManager
     from experiments.services.exchange.mlflow_log import log_to_mlflow
     from experiments.services.ledger import Ledger, connect
+    from experiments.services.registry.loading import (
+        load_model_from_registry,
+        load_model_with_card,
+        load_model_with_fallback,
+    )
     from experiments.services.registry.registry import ModelRegistry
     from experiments.services.reproduction.seeds import set_deterministic_seeds
     from experiments.services.reproduction.snapshot import capture_environment_snapshot
@@ -45,6 +50,9 @@ _HOMES = {
     "connect": "services.ledger",
     "diebold_mariano": "science.evidence.diebold_mariano",
     "evaluate": "science.metrics",
+    "load_model_from_registry": "services.registry.loading",
+    "load_model_with_card": "services.registry.loading",
+    "load_model_with_fallback": "services.registry.loading",
     "log_experiment": "services.writer",
     "log_to_mlflow": "services.exchange.mlflow_log",
     "register": "science.models",
@@ -69,6 +77,9 @@ __all__ = [
     "connect",
     "diebold_mariano",
     "evaluate",
+    "load_model_from_registry",
+    "load_model_with_card",
+    "load_model_with_fallback",
     "log_experiment",
     "log_to_mlflow",
     "register",

@@ -5,17 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,6 +26,9 @@ from experiments.services.tracking.artifacts import holder_of
 from experiments.services.tracking.runs import points, read_run
 from experiments.services.tracking.tracker import ExperimentTracker
 
+if TYPE_CHECKING:
+    from mlflow_server import Server
+
 mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'experiment-ledger[mlflow]'")
 
 pytestmark = [
@@ -41,46 +38,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-SERVE = "import sys, uvicorn; uvicorn.run('mlflow.server.fastapi_app:app', port=int(sys.argv[1]), log_level='error')"
-"""The server alone: the command `mlflow server` starts the same beside workers for jobs, which takes thrice as long."""
-
 START = 1_700_000_000_123
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One MLflow server for the module."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    settings = {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(folder / "artifacts"),
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONWARNINGS": "ignore",
-    }
-    command = [sys.executable, "-c", SERVE, str(port)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=1) as answer:  # noqa: S310
-                if answer.status == 200:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield uri
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+def server(mlflow_server: Server) -> str:
+    return mlflow_server.uri
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +290,7 @@ def test_what_cannot_be_read_or_asked_is_said(
 
 
 def test_a_store_that_is_not_there_is_refused_and_not_made(
-    whole: Ledger, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    whole: Ledger, mlflow_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with closing(sqlite3.connect("legacy.db")) as connection:
@@ -352,7 +315,7 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(
             export_mlflow(whole, uri)
     assert sorted(tmp_path.rglob("*")) == before
     assert Path("legacy.db").read_bytes() == content
-    check_store(f"sqlite:///{tmp_path_factory.getbasetemp()}/mlflow0/mlflow.db")  # the server's
+    check_store(f"sqlite:///{mlflow_server.folder}/mlflow.db")
     # a folder of runs that is one, made by an export, is read
     with ExperimentTracker(whole) as tracker:
         run = tracker.start_experiment("by itself")

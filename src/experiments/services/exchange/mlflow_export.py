@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,6 +29,15 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InvalidInputError
 from experiments.services.exchange.carried import carried, milliseconds_of, places, plain_row
+from experiments.services.exchange.limits import (
+    LONGEST_PARAM,
+    LONGEST_TAG,
+    METRICS_A_CALL,
+    PARAMS_A_CALL,
+    fits,
+    fitting,
+    listed,
+)
 from experiments.services.exchange.local_store import check_store
 from experiments.services.exchange.mlflow_rows import COLUMN_TAGS, PARENT_TAG, STATUS_OF, told_apart, value_of
 from experiments.services.exchange.server import (
@@ -59,15 +67,8 @@ if TYPE_CHECKING:
 
     from experiments.services.ledger import Ledger
 
-METRICS_A_CALL, PARAMS_A_CALL = 1000, 100
-"""What MLflow takes at most in one call."""
-
 SLOW = 20
 """Runs from which a bar is shown: fewer take less than two seconds."""
-
-_NAME = re.compile(r"[/\w.\- :]+")
-_LONGEST_NAME, _LONGEST_PARAM, _LONGEST_TAG = 250, 6000, 8000
-_LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +181,7 @@ class _Export:
         if not settings.empty and (settings["model_id"] != "").any():
             left_out["hyperparameters of models"] = sorted(settings.loc[settings["model_id"] != "", "name"])
             settings = settings[settings["model_id"] == ""]
-        tags = dict(_fitting(self._tags(row, settings, logged), _LONGEST_TAG, "tags", left_out))
+        tags = dict(fitting(self._tags(row, settings, logged), LONGEST_TAG, "tags", left_out))
         before: Run | None = run
         if run is None:
             run = self.client.create_run(
@@ -191,15 +192,14 @@ class _Export:
         else:
             self._tag(run, tags)
         run_id = run.info.run_id
-        self._params(run, dict(_fitting(_texts(settings), _LONGEST_PARAM, "params", left_out)))
+        self._params(run, dict(fitting(_texts(settings), LONGEST_PARAM, "params", left_out)))
         self._metrics(run_id, before, logged, left_out)
         self._artifacts(run_id, before, select(self.ledger.engine, "run_artifacts", **where), left_out)
         if row["status"] != "running" and (before is None or before.info.end_time is None):
             ended = milliseconds_of(row["ended_at"] or row["started_at"])
             self.client.set_terminated(run_id, STATUS_OF[row["status"]], ended)
         if left_out:
-            listed = "; ".join(f"{what}: {_listed(names)}" for what, names in left_out.items())
-            self.notes.append(f"of the run {identifier} ({row['name']}) MLflow takes no {listed}.")
+            self.notes.append(f"of the run {identifier} ({row['name']}) MLflow takes no {listed(left_out)}.")
 
     def _came_from_here(self, row: Mapping[str, Any]) -> bool:
         """Whether a run was imported from this server."""
@@ -251,7 +251,7 @@ class _Export:
 
     def _metrics(self, run_id: str, before: Run | None, logged: pd.DataFrame, left_out: dict[str, list[str]]) -> None:
         """Every point that is not there yet, in the order in which they were logged."""
-        refused = {name for name in logged["name"].unique() if not _fits(name)}
+        refused = {name for name in logged["name"].unique() if not fits(name)}
         if refused:
             left_out["metrics"] = sorted(refused)
         names = before.data.metrics if before is not None else ()
@@ -331,31 +331,3 @@ def _twice_counted(logged: pd.DataFrame) -> list[str]:
     several = set(logged.loc[logged[list(COUNTED_BY)].notna().sum(axis=1) > 1, "name"])
     used = Counter(name for name, _ in {*zip(logged["name"], places(logged)[1], strict=True)})
     return sorted(several | {name for name, count in used.items() if count > 1})
-
-
-def _fitting(
-    pairs: Iterator[tuple[str, str]], longest: int, what: str, left_out: dict[str, list[str]]
-) -> Iterator[tuple[str, str]]:
-    """Those pairs MLflow takes; the names of the others are noted."""
-    for name, text in pairs:
-        if _fits(name) and len(text) <= longest:
-            yield name, text
-        else:
-            left_out.setdefault(what, []).append(name)
-
-
-def _fits(name: str) -> bool:
-    """Whether MLflow takes a name: of letters, digits and a few signs, and of itself no path to another."""
-    plain = posixpath.normpath(name)
-    return (
-        _NAME.fullmatch(name) is not None
-        and len(name) <= _LONGEST_NAME
-        and plain == name
-        and plain != "."
-        and not plain.startswith(("..", "/"))
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(f"{name!r:.80}" for name in names[:_LISTED]) + more

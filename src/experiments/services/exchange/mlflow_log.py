@@ -6,29 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.definitions import check_text
 from experiments.errors import EngineError, ExperimentsError, InvalidInputError, NotFoundError, first_line
-from experiments.services.exchange.server import EXPERIMENT_TAG, connected, environment, require, shown
+from experiments.services.exchange.flavours import flavour_of, installed, is_python_model, pickled
+from experiments.services.exchange.server import EXPERIMENT_TAG, FEW_RETRIES, connected, environment, imported, shown
 from experiments.services.tracking.values import as_number
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 log = logging.getLogger("experiments")
-
-FLAVOURS = {
-    "sklearn": "scikit-learn",
-    "xgboost": "xgboost",
-    "lightgbm": "lightgbm",
-    "prophet": "prophet",
-    "statsmodels": "statsmodels",
-}
-"""Packages whose models MLflow has a format for, and the name each is installed by; others are pickled."""
-
-FEW_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""MLflow's own seven retries take minutes on a server that is gone."""
 
 Points = Mapping[str, list[float]]
 Files = Mapping[str, list[Path]]
@@ -95,9 +81,7 @@ def _log_there(
     EngineError
         If it cannot be reached, or refuses what is logged: the run is then deleted there.
     """
-    require()
-    import mlflow
-
+    mlflow = imported()
     uri, run_id = mlflow.get_tracking_uri(), None
     with connected(uri) as client, environment(FEW_RETRIES):
         try:
@@ -133,20 +117,17 @@ def _log_model(name: str, model: Any) -> None:
     """Log a model in the format MLflow has for it, else pickled."""
     import importlib
     import tempfile
-    from importlib.metadata import version
 
     import mlflow
 
-    package = type(model).__module__.partition(".")[0]
-    if package in FLAVOURS:
-        installed = next(_installed(package))
+    if flavour := flavour_of(model):
         # without the list MLflow would load the model in another process to find out
-        requirements = [f"{installed}=={version(installed)}"]
-        importlib.import_module(f"mlflow.{package}").log_model(model, name=name, pip_requirements=requirements)
-    elif package != "mlflow" and not _is_python_model(model):
+        requirements = [installed(flavour)]
+        importlib.import_module(f"mlflow.{flavour}").log_model(model, name=name, pip_requirements=requirements)
+    elif not is_python_model(model):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{name}.pkl"
-            file.write_bytes(_pickled(name, model))
+            file.write_bytes(pickled(name, model))
             mlflow.log_artifact(str(file), "models")
     else:
         mlflow.pyfunc.log_model(name=name, python_model=model, pip_requirements=[f"mlflow=={mlflow.__version__}"])
@@ -174,7 +155,7 @@ def _log_here(
             for path in paths:
                 tracker.log_artifact(path, f"{name}/{path.name}")
         for name, model in models.items():
-            tracker.log_artifact(_pickled(name, model), f"models/{name}.pkl")
+            tracker.log_artifact(pickled(name, model), f"models/{name}.pkl")
         where = tracker.where
     log.warning(
         "experiments: %s Kept as run %s of the ledger %s instead: 'experiments export mlflow URI --run %s' sends it.",
@@ -202,27 +183,3 @@ def _there(path: Any) -> Path:
         msg = f"there is no file {str(found)!r} to log as an artifact."
         raise NotFoundError(msg)
     return found
-
-
-def _pickled(name: str, model: Any) -> bytes:
-    import cloudpickle
-
-    try:
-        return bytes(cloudpickle.dumps(model))
-    except Exception as error:
-        # whatever the model's own class raises
-        msg = f"the model {name!r} cannot be pickled: {first_line(error)}."
-        raise InvalidInputError(msg) from error
-
-
-def _is_python_model(model: Any) -> bool:
-    from mlflow.pyfunc.model import PythonModel
-
-    return isinstance(model, PythonModel)
-
-
-def _installed(package: str) -> Iterator[str]:
-    """The names a package may be installed by, those that are."""
-    from importlib.metadata import packages_distributions
-
-    yield from packages_distributions().get(package, [FLAVOURS[package]])

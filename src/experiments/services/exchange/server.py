@@ -47,12 +47,21 @@ _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _AT_ONCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+FEW_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""MLflow's own seven retries take minutes on a server that is gone."""
+
 _PAGE = 1000
 
 
 @contextmanager
-def connected(uri: str) -> Iterator[MlflowClient]:
+def connected(uri: str, registry_uri: str | None = None) -> Iterator[MlflowClient]:
     """A client of the tracking server or store at a URI; what MLflow refuses meanwhile is told as our error.
+
+    Parameters
+    ----------
+    uri : str
+    registry_uri : str, optional
+        Of the model registry; by default what MLflow takes for it.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def connected(uri: str) -> Iterator[MlflowClient]:
 
         try:
             with environment(_AT_ONCE):
-                client = MlflowClient(uri)
+                client = MlflowClient(uri, registry_uri)
                 client.search_experiments(max_results=1)
         except Exception as error:
             # of many kinds: the stores' own, SQLAlchemy's, requests'
@@ -111,6 +120,20 @@ def require() -> None:
         raise EngineError(msg)
 
 
+def imported() -> Any:
+    """MLflow, imported without telling its makers of it.
+
+    Raises
+    ------
+    EngineError
+        If it is not installed.
+    """
+    require()
+    with environment(_QUIET):
+        import mlflow
+    return mlflow
+
+
 def shown(uri: str) -> str:
     """A URI without the user and password in it.
 
@@ -131,7 +154,7 @@ def experiments_of(client: MlflowClient, names: Sequence[str] | None = None) -> 
     NotFoundError
         If one of the names is not known.
     """
-    found = {str(one.experiment_id): str(one.name) for one in _pages(client.search_experiments)}
+    found = {str(one.experiment_id): str(one.name) for one in pages(client.search_experiments)}
     for name in names or ():
         if name not in found.values():
             raise unknown("MLflow experiment", name, found.values())
@@ -142,7 +165,7 @@ def runs_of(client: MlflowClient, experiment_ids: Sequence[str], filter_string: 
     """The runs of experiments that are not deleted, the oldest first."""
     if not experiment_ids:
         return []
-    found = _pages(client.search_runs, experiment_ids=list(experiment_ids), filter_string=filter_string)
+    found = pages(client.search_runs, experiment_ids=list(experiment_ids), filter_string=filter_string)
     return sorted(found, key=lambda run: (run.info.start_time or 0, run.info.run_id))
 
 
@@ -175,7 +198,7 @@ def files_of(client: MlflowClient, run: Run) -> Iterator[FileInfo]:
                 yield entry
 
 
-def _pages(search: Any, **given: Any) -> list[Any]:
+def pages(search: Any, **given: Any) -> list[Any]:
     """All that a search finds, page by page."""
     found: list[Any] = []
     token = None
@@ -185,6 +208,27 @@ def _pages(search: Any, **given: Any) -> list[Any]:
         token = page.token
         if not token:
             return found
+
+
+@contextmanager
+def in_use(tracking_uri: str, registry_uri: str) -> Iterator[None]:
+    """The servers MLflow uses by itself, for as long as the block runs: some of its calls ask no client which."""
+    import mlflow
+
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before = [os.environ.get(name) for name in names]  # what is set is there too
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_registry_uri(registry_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before[0])  # type: ignore[arg-type]  # None: none is set
+        mlflow.set_registry_uri(before[1])  # type: ignore[arg-type]
+        for name, value in zip(names, before, strict=True):
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

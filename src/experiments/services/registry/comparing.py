@@ -115,9 +115,10 @@ def compared(first: Lineage, second: Lineage) -> VersionComparison:
     )
 
 
-def cell(value: Any) -> str | None:
-    """What is recorded of one version, in one text; None where nothing is."""
-    if isinstance(value, dict) and "told" in value:
+def cell(row: Compared, side: str) -> str | None:
+    """What is recorded of version "a" or "b", in one text; None where nothing is."""
+    value = getattr(row, side)
+    if isinstance(row, Measured) and isinstance(value, dict):
         return str(value["told"])
     if isinstance(value, bool):
         return "yes" if value else "no"

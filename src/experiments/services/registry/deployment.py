@@ -29,7 +29,7 @@ from experiments.services.decisions.rules import REGISTERED, Grounds
 from experiments.services.registry.merit import is_better, mode_of
 from experiments.services.registry.record import ModelVersion, versions_in
 from experiments.services.registry.versions import CHAMPION, check_alias, check_name, check_version
-from experiments.storage.table import records, select
+from experiments.storage.table import records, select, version_of
 
 if TYPE_CHECKING:
     from experiments.services.registry.registry import ModelRegistry
@@ -342,7 +342,6 @@ def _version(registry: ModelRegistry, model_name: str, version: str) -> ModelVer
 def _grounds(registry: ModelRegistry, found: ModelVersion, alias: str | None, held: str | None) -> Grounds:
     """What a decision on a version rests on: its metrics, and what its evaluations say."""
     engine = registry.ledger.engine
-    evaluations = select(engine, "evaluations_of_version", model_name=found.model_name, model_version=found.version)
     evidence = {
         "model_id": found.model_id,
         "model": found.model_name,
@@ -351,9 +350,17 @@ def _grounds(registry: ModelRegistry, found: ModelVersion, alias: str | None, he
         "alias": alias,
         "metrics": _finite(found.metrics),
         "replaces": held,
-        "evaluations": [_told(row) for row in records(evaluations)],
+        "evaluations": _evaluations(engine, found),
     }
     return Grounds(rule=REGISTERED, policy=read_policy().record, evidence=evidence)
+
+
+def _evaluations(engine: Engine, found: ModelVersion) -> list[dict[str, Any]]:
+    """The latest evaluation of a version in each respect."""
+    if engine.location is not None and (version_of(engine, "model_runs") or 0) < 1:
+        return []  # made and never written to: looking at the log alone tells
+    rows = select(engine, "evaluations_of_version", model_name=found.model_name, model_version=found.version)
+    return [_told(row) for row in records(rows)]
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

@@ -320,7 +320,7 @@ def _draw_metric(axes: Axes, row: Measured) -> None:
 def _differences(comparison: VersionComparison) -> tuple[list[tuple[str, str, str]], int]:
     """What differs besides the metrics, as many rows as are drawn, and how many are left out."""
     rows = [
-        (row.name if name == "version" else f"{name}: {row.name}", cell(row.a) or "-", cell(row.b) or "-")
+        (row.name if name == "version" else f"{name}: {row.name}", cell(row, "a") or "-", cell(row, "b") or "-")
         for name in ("evaluations", "version", "hyperparameters", "data", "code", "file", "environment")
         for row in comparison.section(name).differing
     ]
@@ -330,12 +330,12 @@ def _differences(comparison: VersionComparison) -> tuple[list[tuple[str, str, st
 def _write_differences(axes: Axes, told: list[tuple[str, str, str]], left_out: int) -> None:
     looks: dict[str, Any] = {"fontsize": 7.6, "va": "center", "parse_math": False}
     heads = ("what else differs", "a", "b") if told else ("Nothing else differs that is recorded.", "", "")
-    columns = (0.0, 0.32, 0.66)
+    columns = (0.0, 0.26, 0.64)
     for place, words in zip(columns, heads, strict=True):
         axes.text(place, 0.15, words, fontweight="bold", color=_INK, **looks)
     axes.plot([0, 1], [0.3, 0.3], color=_GREY, linewidth=0.8)
     for row, cells in enumerate(told):
-        for place, words, most in zip(columns, cells, (46, 54, 54), strict=True):
+        for place, words, most in zip(columns, cells, (36, 52, 50), strict=True):
             axes.text(place, 0.46 + 0.27 * row, shortened(words, most), color=_INK, **looks)
     if left_out:
         words = f"and {left_out:,} more: the comparison as text has them all"

@@ -86,6 +86,7 @@ class Evaluation:
     dm_test_vs_naive: float | None
     dm_pvalue: float | None
     beats_baseline: bool | None
+    evidence_note: str | None
     metrics_source: str
 
     @property
@@ -106,7 +107,8 @@ class Evaluation:
     def verdict(self) -> str:
         """What the test against naive says, as the evaluation has it."""
         if self.dm_pvalue is None:
-            return "reported to beat naive, not tested here" if self.beats_baseline else "not tested against naive"
+            untested = f"not tested against naive{f': {self.evidence_note}' if self.evidence_note else ''}"
+            return "reported to beat naive, not tested here" if self.beats_baseline else untested
         pvalue = pvalue_in_words(self.dm_pvalue)
         if self.beats_baseline:
             return f"better than naive (Diebold-Mariano, {pvalue})"

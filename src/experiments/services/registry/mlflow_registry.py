@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_text
 from experiments.errors import InvalidInputError
 from experiments.services.exchange.local_store import check_store
-from experiments.services.exchange.server import FEW_RETRIES, connected, environment, in_use, pages, require, shown
+from experiments.services.exchange.server import (
+    FEW_RETRIES,
+    connected,
+    environment,
+    imported,
+    in_use,
+    pages,
+    require,
+    shown,
+)
 from experiments.services.registry.formats import FORMATS, ending_of
 
 if TYPE_CHECKING:
@@ -25,7 +34,7 @@ CARD = "model_card.md"
 """The model card among the artifacts of a published version's run."""
 
 _TAG = "experiments_"  # Unity Catalog takes no dot in the name of a tag
-_SHA256 = re.compile("[0-9a-f]{64}")
+_SHA256, _NUMBER = re.compile("[0-9a-f]{64}"), re.compile("[0-9]{1,18}")
 _REFUSED = re.compile(r"""[/:?#@'"]""")
 _NO_SUCH = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _UNITY = "databricks-uc"
@@ -80,8 +89,8 @@ class Origin:
         return f"ledger/model.{ending_of(self.file_format)}"
 
 
-CARD_TAG = f"{_TAG}card"
-"""Tag of a version with the SHA-256 of its model card."""
+CARD_TAG, SHA256_TAG = f"{_TAG}card", f"{_TAG}sha256"
+"""Tags of a version with the SHA-256 of its model card, and of its file."""
 
 
 def origin_of(found: ModelVersion) -> Origin:
@@ -93,7 +102,8 @@ def origin_of(found: ModelVersion) -> Origin:
 def origin_in(tags: Mapping[str, str]) -> Origin | None:
     """The version of ours that tags tell of; None where they tell of none that could be checked."""
     told = {name: tags.get(f"{_TAG}{name}", "") for name in Origin.__dataclass_fields__}
-    if not told["model_id"].isdecimal() or not _SHA256.fullmatch(told["sha256"]) or told["file_format"] not in FORMATS:
+    read = _NUMBER.fullmatch(told["model_id"]) and _SHA256.fullmatch(told["sha256"])
+    if not read or told["file_format"] not in FORMATS:
         return None
     return Origin(**{**told, "model_id": int(told["model_id"])})  # type: ignore[arg-type]
 
@@ -108,11 +118,10 @@ def place_of(uri: str | None) -> Place:
     EngineError
         If mlflow is not installed.
     """
-    require()
     if uri is None:
-        import mlflow
-
+        mlflow = imported()
         return Place(tracking=mlflow.get_tracking_uri(), registry=mlflow.get_registry_uri())
+    require()
     check_text("the URI of MLflow", uri, "one such as http://localhost:5000, sqlite:///mlflow.db or databricks-uc")
     if uri.partition(":")[0] in ("databricks", _UNITY):
         profile = uri.removeprefix(_UNITY).removeprefix("databricks")
@@ -205,8 +214,7 @@ def there(ask: Callable[..., Any], *given: Any) -> Any:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Without what MLflow's own loggers say of formats, environments and credentials."""
-    import mlflow  # noqa: F401  which sets them up
-
+    imported()  # which sets them up
     logger = logging.getLogger("mlflow")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -28,6 +28,7 @@ from experiments.services.registry.formats import loaded
 from experiments.services.registry.mlflow_registry import (
     CARD,
     CARD_TAG,
+    SHA256_TAG,
     Place,
     check_holds,
     copy_of,
@@ -137,7 +138,8 @@ def publish(
         version = copy_of(client, their_name, origin)
         new = version is None
         if version is None:
-            version, notes = _Making(client, place, their_name, found, origin).make(content)
+            making = _Making(client=client, place=place, name=their_name, found=found, origin=origin)
+            version, notes = making.make(content)
         changed = _aliases(client, version, found, wanted) + _card(client, version, card)
     return Published(
         label=found.label,
@@ -158,7 +160,7 @@ def _turn(registry: ModelRegistry) -> Any:
     return turn(None if location is None else location / "models", "_publishing.lock")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Making:
     """A version of MLflow's being made of one of ours."""
 
@@ -185,7 +187,7 @@ class _Making:
         logged = None
         try:
             logged = self.client.create_logged_model(
-                run.info.experiment_id,
+                experiment,
                 "model",
                 run.info.run_id,
                 tags=self.origin.tags,
@@ -203,7 +205,8 @@ class _Making:
             )
         except BaseException:
             with suppress(Exception):  # a server that is gone
-                self._take_back(run.info.run_id, logged)
+                if copy_of(self.client, self.name, self.origin) is None:  # its answer may be what was lost
+                    self._take_back(run.info.run_id, logged)
             raise
         first = copy_of(self.client, self.name, self.origin) or made
         if first.version != made.version:  # somebody else published it meanwhile
@@ -231,7 +234,7 @@ class _Making:
         """Remove what publishing it left there when it was killed."""
         old = int((time.time() - _LEFT_BEHIND) * 1000)
         told = f"attributes.status = 'RUNNING' and attributes.start_time < {old}"
-        for run in runs_of(self.client, [experiment], f"{told} and tags.experiments_sha256 = '{self.origin.sha256}'"):
+        for run in runs_of(self.client, [experiment], f"{told} and tags.{SHA256_TAG} = '{self.origin.sha256}'"):
             self.client.delete_run(run.info.run_id)
 
     def _describe(self, run_id: str, logged_id: str, left_out: dict[str, list[str]]) -> None:
@@ -239,7 +242,8 @@ class _Making:
         from mlflow.entities import LoggedModelOutput, Metric, Param
 
         self.client.log_outputs(run_id, [LoggedModelOutput(logged_id, step=0)])
-        texts = ((name, value if isinstance(value, str) else str(value)) for name, value in self._settings())
+        settings = self.found.hyperparameters or {}
+        texts = ((name, value if isinstance(value, str) else str(value)) for name, value in settings.items())
         params = [Param(*pair) for pair in fitting(texts, LONGEST_PARAM, "hyperparameters", left_out)]
         when = milliseconds_of(self.found.created_at)
         metrics = [
@@ -251,9 +255,6 @@ class _Making:
             self.client.log_batch(run_id, params=params[first : first + PARAMS_A_CALL])
         for first in range(0, len(metrics), METRICS_A_CALL):
             self.client.log_batch(run_id, metrics=metrics[first : first + METRICS_A_CALL])
-
-    def _settings(self) -> list[tuple[str, Any]]:
-        return list((self.found.hyperparameters or {}).items())
 
     def _write(self, model: Any, content: bytes, run_id: str, logged: Any) -> None:
         """Send the model's folder, with our file in it."""

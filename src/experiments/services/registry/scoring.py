@@ -189,8 +189,9 @@ def score_into(  # noqa: PLR0913  what the command takes
 
 def _open(engine: Engine, table: str | Path) -> _Table:
     """See what a table is; its rows are not read yet."""
-    if not isinstance(table, str | Path) or not str(table).strip() or "\0" in str(table):
-        msg = f"the table is {table!r:.60}: give {ACCEPTED}."
+    given: Any = table
+    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+        msg = f"the table is {str(given)!r:.60}: give {ACCEPTED}."
         raise InvalidInputError(msg)
     name, version = at_version(table)
     if names_table(table):

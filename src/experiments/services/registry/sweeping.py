@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_count
 from experiments.errors import InvalidInputError
@@ -66,7 +66,8 @@ def sweep(registry: ModelRegistry, *, older_than_hours: float = 1.0, dry_run: bo
     EngineError
         If a file or row cannot be removed.
     """
-    if not isinstance(older_than_hours, int | float) or not older_than_hours >= 0:
+    given: Any = older_than_hours
+    if not isinstance(given, int | float) or not given >= 0:
         msg = f"older_than_hours is {older_than_hours!r}: give a number of at least 0."
         raise InvalidInputError(msg)
     until = dt.datetime.now(dt.UTC) - dt.timedelta(hours=older_than_hours)
