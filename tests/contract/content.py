@@ -246,8 +246,8 @@ def same(found: pd.DataFrame, expected: pd.DataFrame, *, within: float = 0.0) ->
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple(sorted(value.items()))
+    if isinstance(value, dict):  # NaN equals nothing, not even within what is equal
+        return tuple(sorted((name, "NaN" if one != one else one) for name, one in value.items()))  # noqa: PLR0124
     return tuple(value) if isinstance(value, list | np.ndarray) else value
 
 

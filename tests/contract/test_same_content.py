@@ -163,6 +163,8 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "known_runs": asked("known_runs", commodity="Cocoa", as_of=None),
     "last_points": among_runs("last_points"),
     "leaderboard_of": among("leaderboard_of", "families", "family_id"),
+    "lineage_links": lambda ledger: in_order(select(engine_of(ledger), "lineage_links")),
+    "lineage_versions": asked("lineage_versions", ids="1,2,4,5"),
     "loss_history": of_backtest("loss_history", as_of=LATER),
     "migrations_since": asked("migrations_since", since="2020-01-01T00:00:00+00:00"),
     **{f"orphaned_{name}": asked(f"orphaned_{name}") for name in ("comparisons", "standings")},
@@ -180,6 +182,9 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
         for name in ("champions", "commodities", "model_types", "months", "overview")
     },
     **{f"report_{name}": reported(f"report_{name}") for name in ("pruned", "pruning_candidates", "scale")},
+    "registered_of_content": lambda ledger: plain(
+        select(engine_of(ledger), "registered_of_content", sha256=frame(ledger, "registered_models")["sha256"].iloc[0])
+    ),
     "registered_of": asked("registered_of", **NO_MODEL | {"min_f1": 0.6}),
     "report_cumulative": of_family("report_cumulative", "experiment_id", places="3"),
     "report_decisions": reported("report_decisions", model_name=""),

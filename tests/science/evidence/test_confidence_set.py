@@ -119,14 +119,14 @@ def test_of_two_models_it_is_the_test_of_equal_accuracy(overlap: int, seed: int)
 
 @pytest.mark.parametrize(("n", "overlap"), [(40, 1), (40, 3), (60, 14)])
 def test_equal_models_stay_in_the_set_as_often_as_it_says(n: int, overlap: int) -> None:
-    repetitions, left_out = 150, dict.fromkeys(CONFIDENCE_SET_METHODS, 0)
+    repetitions, left_out = 80, dict.fromkeys(CONFIDENCE_SET_METHODS, 0)
     for seed in range(repetitions):
         losses = losses_of(n, [1] * 10, overlap=overlap, seed=1000 + seed)
         for method in left_out:
             result = model_confidence_set(losses, overlap=overlap, reps=300, seed=seed, method=method)
             left_out[method] += not result.members.all()
-    # 5 % asked for; Monte Carlo error (three standard errors): 5.3 points.
-    assert left_out["studentized"] / repetitions <= 0.05 + 0.053
+    # 5 % asked for; Monte Carlo error (three standard errors): 7.3 points.
+    assert left_out["studentized"] / repetitions <= 0.05 + 0.073
     assert left_out["arch"] / repetitions > 0.15  # why it is not the one used unless asked for
 
 

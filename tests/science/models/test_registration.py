@@ -24,6 +24,7 @@ from experiments.science.models.registration import (
     Unusable,
     all_variants,
     load_model_file,
+    loaded_files,
     register,
     unusable_entry_points,
 )
@@ -91,6 +92,7 @@ def test_ten_lines_register_models_of_every_kind(tmp_path: Path) -> None:
     path = file_of(tmp_path, TEN_LINES)
     assert "ridge" not in all_variants()
     assert load_model_file(path) == ["ridge", "ets", "mean", "last"]
+    assert str(path) in loaded_files()
     variants, window = all_variants(), window_of(walk(120))
     assert list(variants) == [*BASELINE_MODELS, "ridge", "ets", "mean", "last"]
     assert [variants[name].type for name in ("ridge", "ets", "mean", "last")] == [
