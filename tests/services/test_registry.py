@@ -389,7 +389,7 @@ class TestDeleting:
         self, registry: ModelRegistry, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr("experiments.services.registry.files._write_through", _full)
+            patched.setattr("experiments.services.registry.files._write_down", _full)
             with pytest.raises(EngineError, match=r"No space left on device. Nothing was saved"):
                 save(registry, name)
         assert registry.sweep(older_than_hours=0).rows == ()
@@ -399,17 +399,24 @@ class TestDeleting:
         self, registry: ModelRegistry, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr("experiments.services.registry.registry.fill", _killed)
-            patched.setattr("experiments.services.registry.sweeping.remove", lambda *_: None)
+            patched.setattr("experiments.services.registry.saving._recorded", _killed)
             with pytest.raises(KeyboardInterrupt):
                 save(registry, name)
-        assert registry.list_models(model_name=name) == []
+            patched.setattr("experiments.services.registry.saving.fill", _killed)
+            patched.setattr("experiments.services.registry.saving.remove_models", lambda *_: None)
+            with pytest.raises(KeyboardInterrupt):
+                save(ModelRegistry("memory://far", ledger=registry.ledger), f"far {name}")
+        assert registry.list_models(model_name=name) == registry.list_models(model_name=f"far {name}") == []
+        with pytest.raises(InvalidInputError, match=r"a save of .* 1\.0\.0 was interrupted: give another version"):
+            save(registry, name, version="1.0.0")
         lost = registry.get(save(registry, name))
         Path(lost.file_path).unlink()
-        assert registry.sweep().rows == (), "somebody may be about to finish it"
+        found = registry.sweep()
+        assert (found.rows, found.files) == ((), ()), "somebody may be about to finish it"
         looked = registry.sweep(older_than_hours=0, dry_run=True)
         assert looked == registry.sweep(older_than_hours=0)
-        assert (looked.rows, looked.files, looked.missing) == ((f"{name} 1.0.0",), (), (f"{name} 1.0.1",))
+        left = lost.file_path.replace("1_0_1", "1_0_0")
+        assert (looked.rows, looked.files, looked.missing) == ((f"far {name} 1.0.0",), (left,), (f"{name} 1.0.1",))
         assert registry.sweep(older_than_hours=0).rows == ()
         assert not list(Path(registry.files.location, name).glob("*"))
         with pytest.raises(InvalidInputError, match="older_than_hours is -1"):

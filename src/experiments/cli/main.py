@@ -23,9 +23,14 @@ from experiments.cli.exchange import export, import_
 from experiments.cli.jobs import job
 from experiments.cli.models import models
 from experiments.cli.options import commodity_option, json_option, ledger_options, param_option, plot_option
+from experiments.cli.registry import registry
+from experiments.cli.registry_exchange import publish
+from experiments.cli.registry_views import card, lineage
+from experiments.cli.registry_views import compare as compare_versions
 from experiments.cli.report import report
 from experiments.cli.reproduction import checklist, reproduce
 from experiments.cli.runs import diff_runs, runs, show
+from experiments.cli.score import score
 from experiments.errors import ExperimentsError
 
 if TYPE_CHECKING:
@@ -87,9 +92,12 @@ def cli() -> None:
 for command in (
     *(demo, backtest_source, backfill, models, check_model, compare, evaluate, evolution, job),
     *(promote, rollback, prune, restore, audit, report),
-    *(runs, show, diff_runs, reproduce, checklist, datasets, import_, export),
+    *(runs, show, diff_runs, reproduce, checklist, datasets, registry, score, import_, export),
 ):
     cli.add_command(command)
+
+for command in (lineage, compare_versions, card, publish):
+    registry.add_command(command)
 
 
 @cli.command()

@@ -150,6 +150,18 @@ def names_table(source: str | Path) -> bool:
     return not _there(name) and bool(_TABLE.fullmatch(text)) and text.rpartition(".")[2].casefold() not in _FILES
 
 
+def at_version(source: str | Path) -> tuple[str | Path, int | None]:
+    """The path or the name in a source, and the version of the table after its @v.
+
+    Raises
+    ------
+    InvalidInputError
+        If what stands after @v is no whole number.
+    """
+    name, version = _split(source)
+    return name, None if version is None else _number_of(version, source)
+
+
 def _read(source: str | Path, ledger: Ledger | None) -> tuple[pd.DataFrame, str]:
     """The columns of a source as they stand, the index naming lines or rows, and what was read."""
     if not isinstance(source, str | Path):
@@ -235,8 +247,7 @@ def _missing(path: Path) -> NotFoundError:
 
 
 def _read_table(source: str | Path, ledger: Ledger | None) -> tuple[pd.DataFrame, str]:
-    name, version = _split(source)
-    number = None if version is None else _number_of(version, source)
+    name, number = at_version(source)
     if ledger is None:
         msg = f"{name} would be a table's name, and no ledger is open to ask for it: give a file, or open one."
         raise InvalidInputError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
@@ -10,6 +11,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from pyarrow.dataset import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A version of a Delta table that is a folder.
+
+    Attributes
+    ----------
+    version : int
+    rows : pyarrow.dataset.Dataset
+        Its rows, read when they are asked for.
+    """
+
+    version: int
+    rows: Dataset
 
 
 def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame, int]:
@@ -23,6 +40,21 @@ def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame,
         If the folder is no Delta table that can be read.
     EngineError
         If the package that reads it is not installed.
+    """
+    found = open_folder(folder, version)
+    try:
+        return found.rows.to_table().to_pandas(ignore_metadata=True), found.version
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, version, error) from error
+
+
+def open_folder(folder: Path, version: int | None = None) -> Folder:
+    """As `read_folder`, its rows not read yet.
+
+    Raises
+    ------
+    NotFoundError, InvalidInputError, EngineError
+        As `read_folder`.
     """
     try:
         from deltalake import DeltaTable
@@ -43,9 +75,12 @@ def read_folder(folder: Path, version: int | None = None) -> tuple[pd.DataFrame,
             msg = f"{folder} has no version {version}; its newest is @v{newest}, the oldest there can be @v0."
             raise NotFoundError(msg)
         table = DeltaTable(str(folder), version=version)
-        return table.to_pyarrow_table().to_pandas(ignore_metadata=True), table.version()
+        return Folder(version=table.version(), rows=table.to_pyarrow_dataset())
     except (DeltaError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        at = "" if version is None else f" at version {version}"
-        msg = f"the Delta table {folder} cannot be read{at}: {reason}."
-        raise InvalidInputError(msg) from error
+        raise _unreadable(folder, version, error) from error
+
+
+def _unreadable(folder: Path, version: int | None, error: Exception) -> InvalidInputError:
+    reason = str(error).partition("\n")[0]
+    at = "" if version is None else f" at version {version}"
+    return InvalidInputError(f"the Delta table {folder} cannot be read{at}: {reason}.")

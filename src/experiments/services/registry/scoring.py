@@ -233,7 +233,7 @@ def _of_folder(folder: Path, version: int | None) -> _Table:
 
 def _of_engine(frame: Any, label: str) -> _Table:
     """A table of the engine: its first rows are here, the others stay there."""
-    first = mapping.run(lambda: frame.limit(_TRIED).toArrow())
+    first = mapping.rows_of(frame.limit(_TRIED))
     names = tuple(first.schema.names)
     return _Table(label=label, columns=names, schema=first.schema, parts=iter([first]), frame=frame)
 
@@ -307,7 +307,7 @@ def _scored(
     import pyarrow as pa
 
     if table.frame is not None:
-        whole = mapping.run(lambda: _in_engine(table, predictor, column).toArrow())
+        whole = mapping.rows_of(_in_engine(table, predictor, column))
         return whole.schema, iter([whole])
     schema = table.schema.append(pa.field(column, arrow_type(predictor.kind)))
     return schema, (_with_predictions(engine, part, predictor, column) for part in parts)
