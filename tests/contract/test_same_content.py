@@ -133,6 +133,8 @@ MONTH = ("experiment_id", "run_month")
 
 NO_MODEL = dict.fromkeys(("model_id", "model_name", "model_type", "version", "min_f1"))
 
+NO_TYPE = dict.fromkeys(("model_name", "model_type"))
+
 NO_FILTER = dict.fromkeys(("experiment_type", "status", "since"))
 
 STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
@@ -140,7 +142,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "artifacts_of_runs": among_runs("artifacts_of_runs"),
     "backtests_of": asked("backtests_of", commodity="Coffee"),
     "best_of": asked("best_of", commodity="Coffee"),
-    "best_registered": asked("best_registered", metric="f1", mode="max", model_name=None, model_type=None),
+    "best_registered": asked("best_registered", metric="f1", mode="max", deleted="9,10", **NO_TYPE),
     "begun_runs": among("begun_runs", "run_windows", "evaluation_key"),
     "commodities": asked("commodities"),
     "dataset_there": lambda ledger: select(
@@ -185,6 +187,7 @@ STATEMENTS: dict[str, Callable[[Ledger], pd.DataFrame]] = {
     "registered_of_content": lambda ledger: plain(
         select(engine_of(ledger), "registered_of_content", sha256=frame(ledger, "registered_models")["sha256"].iloc[0])
     ),
+    "registered_turns": asked("registered_turns"),
     "registered_of": asked("registered_of", **NO_MODEL | {"min_f1": 0.6}),
     "report_cumulative": of_family("report_cumulative", "experiment_id", places="3"),
     "report_decisions": reported("report_decisions", model_name=""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import sys
 from collections.abc import Iterator
@@ -448,3 +449,16 @@ def _full(*_: object) -> None:
 
 def _killed(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_the_view_says_the_same_as_the_registry(registry: ModelRegistry, ledger: Ledger) -> None:
+    """After all the tests above: versions in every state, deleted ones too."""
+    columns = ("model_id", "alias", "deployment_status", "deployed_at")
+    told = [tuple(one[name] for name in columns) for one in registry.list_models()]
+    rows = sorted(rows_of(ledger, "registered_models"), key=lambda row: row["model_id"])
+    assert told == [(*(row[name] for name in columns[:3]), _iso(row["deployed_at"])) for row in rows]
+    assert {status for _, _, status, _ in told} == {"saved", "deployed", "replaced", "rolled back"}
+
+
+def _iso(when: Any) -> str | None:
+    return None if when is None or when != when else when.replace(tzinfo=dt.UTC).isoformat()  # noqa: PLR0124  NaT

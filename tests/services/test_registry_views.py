@@ -42,7 +42,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelRegistry
 @pytest.fixture(scope="module")
 def every(registry: ModelRegistry) -> dict[int, Lineage]:
     """The lineage of each version, read once."""
-    return {one.model.model_id: one for one in lineages(registry, registry._found())}
+    return {one.model.model_id: one for one in lineages(registry, registry.versions())}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from experiments.storage.table import records
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.services.registry.standing import Standings
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
@@ -73,9 +75,13 @@ class ModelVersion:
         }
 
 
-def versions_in(frame: pd.DataFrame) -> list[ModelVersion]:
-    """The rows of `registered_models` in a frame."""
-    return [_version(row) for row in records(frame)]
+def versions_in(frame: pd.DataFrame, standings: Standings | None = None) -> list[ModelVersion]:
+    """The versions in a frame: rows of `registered_models`, or of `models` with what was decided on them."""
+    rows = records(frame)
+    if standings is None:
+        return [_version(row) for row in rows]
+    there = [row for row in rows if (row["model_name"], row["version"]) not in standings.deleted]
+    return [_version(row | vars(standings.of(row["model_name"], row["version"]))) for row in there]
 
 
 def _version(row: Mapping[str, Any]) -> ModelVersion:
@@ -95,7 +101,7 @@ def _plain(value: Any) -> Any:
 def _time(value: Any) -> dt.datetime | None:
     if known(value) is None:
         return None
-    when: dt.datetime = value.to_pydatetime()
+    when: dt.datetime = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
     return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when
 
 

@@ -22,6 +22,7 @@ from experiments.services.registry.formats import dumped, ending_of, loaded
 from experiments.services.registry.merit import mode_of
 from experiments.services.registry.record import ModelVersion, versions_in
 from experiments.services.registry.saving import put
+from experiments.services.registry.standing import StandingsReader
 from experiments.services.registry.versions import (
     CHAMPION,
     check_alias,
@@ -91,6 +92,7 @@ class ModelRegistry:
         self._ledger = ledger
         self._files = ModelFiles(storage_path if storage_path is not None else _location_of(ledger))
         self._environments: set[str] = set()
+        self._standings = StandingsReader()
 
     def _place(self, storage_path: str | Path | None) -> tuple[Ledger, str | Path | None]:
         """The ledger of a registry, and where its files are if that is said."""
@@ -293,13 +295,13 @@ class ModelRegistry:
             if model_name is None or version is not None or model_id is not None:
                 msg = f"the alias {alias!r} is one of a model: give its model_name, and nothing else."
                 raise InvalidInputError(msg)
-            check_alias(alias)
+            version = self._standings.read(self._engine).version_of(model_name, check_alias(alias))
+            if version is None:
+                return None
         if model_id is None and version is None and model_name is None:
             msg = "no model is asked for: give a model_id, a version, or a model_name."
             raise InvalidInputError(msg)
-        found = self._found(model_id=_number(model_id), version=version, model_name=model_name)
-        if alias is not None:
-            return next((one for one in found if one.alias == alias), None)
+        found = self.versions(model_id=_number(model_id), version=version, model_name=model_name)
         if len(found) > 1 and model_name is None:
             names = ", ".join(sorted({one.model_name for one in found}))
             msg = f"several models have a version {version}: name one of {names} as model_name."
@@ -333,12 +335,12 @@ class ModelRegistry:
             name, slash, version = text.rpartition("/")
             found = self.find(model_name=name, version=check_version(version)) if slash else self.find(model_name=text)
         if found is None:
-            labels = {str(one.model_id) for one in self._found()} if text.isdecimal() else self._references()
+            labels = {str(one.model_id) for one in self.versions()} if text.isdecimal() else self._references()
             raise unknown("model", text, labels)
         return found
 
     def _references(self) -> list[str]:
-        return [f"{one.model_name}/{one.version}" for one in self._found()[-20:]]
+        return [f"{one.model_name}/{one.version}" for one in self.versions()[-20:]]
 
     def list_models(
         self, model_type: str | None = None, min_f1: float | None = None, model_name: str | None = None
@@ -361,7 +363,7 @@ class ModelRegistry:
             `hyperparameters`, `file_path`, `created_at` (ISO, UTC), `description`, and what else is known.
         """
         least = None if min_f1 is None else as_number("min_f1", min_f1)
-        return [one.info for one in self._found(model_type=model_type, model_name=model_name, min_f1=least)]
+        return [one.info for one in self.versions(model_type=model_type, model_name=model_name, min_f1=least)]
 
     def get_best_model(
         self,
@@ -404,15 +406,12 @@ class ModelRegistry:
         InvalidInputError
             If the metric is no text or there is no such mode.
         """
-        frame = select(
-            self._engine,
-            "best_registered",
-            metric=check_text("the metric", metric, "its name, such as 'f1'"),
-            mode=mode_of(metric, mode),
-            model_type=model_type,
-            model_name=model_name,
-        )
-        return next(iter(versions_in(frame)), None)
+        metric = check_text("the metric", metric, "its name, such as 'f1'")
+        engine, only = self._engine, {"model_type": model_type, "model_name": model_name}
+        standings = self._standings.read(engine)
+        gone = ",".join(standings.deleted.values())
+        frame = select(engine, "best_registered", metric=metric, mode=mode_of(metric, mode), deleted=gone, **only)
+        return next(iter(versions_in(frame, standings)), None)
 
     def delete_model(self, model_id: int, *, force: bool = False, reason: str | None = None) -> bool:
         """Delete a version: its row and its file.
@@ -561,9 +560,17 @@ class ModelRegistry:
     def _engine(self) -> Engine:
         return self._ledger.engine
 
-    def _found(self, **filters: Any) -> list[ModelVersion]:
+    def versions(self, **filters: Any) -> list[ModelVersion]:
+        """The versions of the registry, oldest first.
+
+        Parameters
+        ----------
+        **filters
+            Any of `model_id`, `model_name`, `model_type`, `version` and `min_f1`.
+        """
         every = dict.fromkeys(("model_id", "model_name", "model_type", "version", "min_f1"))
-        return versions_in(select(self._engine, "registered_of", **every | filters))
+        engine = self._engine
+        return versions_in(select(engine, "registered_of", **every | filters), self._standings.read(engine))
 
     def _run(self, experiment_id: str | None) -> str | None:
         """The run that makes a model."""
@@ -582,8 +589,8 @@ class ModelRegistry:
         given = [fine_tuned_from] if ensemble_of is None else list(ensemble_of)
         parents = [number for one in given if (number := _number(one)) is not None]
         for one in parents:
-            if not self._found(model_id=one):
-                raise unknown("parent model", one, [str(other.model_id) for other in self._found()[-20:]])
+            if not self.versions(model_id=one):
+                raise unknown("parent model", one, [str(other.model_id) for other in self.versions()[-20:]])
         if not parents:
             msg = "ensemble_of is empty: give the model_id of each part."
             raise InvalidInputError(msg)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_count
 from experiments.errors import InvalidInputError
-from experiments.services.registry.record import versions_in
 from experiments.services.registry.saving import numbers_turn
 from experiments.services.registry.versions import check_name, parts_of
 from experiments.storage.table import records, select
@@ -132,8 +131,7 @@ def clean(
     """
     check_count("keep_last", keep_last)
     name = None if model_name is None else check_name("model_name", model_name)
-    every = dict.fromkeys(("model_id", "model_name", "model_type", "version", "min_f1"))
-    versions = versions_in(select(registry.ledger.engine, "registered_of", **every | {"model_name": name}))
+    versions = registry.versions(model_name=name)
     by_name: dict[str, list[ModelVersion]] = {}
     for one in sorted(versions, key=lambda one: parts_of(one.version), reverse=True):
         by_name.setdefault(one.model_name, []).append(one)
