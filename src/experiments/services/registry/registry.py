@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.definitions import check_text, storable
+from experiments.definitions import check_text
 from experiments.errors import ExperimentsError, InvalidInputError, unknown
-from experiments.identity import uuid7
 from experiments.services import provenance
 from experiments.services.ledger import connect, current, open_ledger_at, opened_last
-from experiments.services.registry import deployment, sweeping
+from experiments.services.registry import checkpoints, deployment, sweeping
 from experiments.services.registry.files import ModelFiles
 from experiments.services.registry.formats import dumped, ending_of, loaded
+from experiments.services.registry.given import hyperparameters_of, metrics_of, number_of, schema_of, text_of
 from experiments.services.registry.merit import mode_of
 from experiments.services.registry.record import ModelVersion, versions_in
 from experiments.services.registry.saving import put
@@ -32,16 +31,21 @@ from experiments.services.registry.versions import (
 )
 from experiments.services.tracking import active
 from experiments.services.tracking.rows import KEYS, PINS
-from experiments.services.tracking.values import as_count, as_number, as_parameter
-from experiments.storage.journal import NOTHING
+from experiments.services.tracking.values import as_number
 from experiments.storage.table import merge_new, select
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import pandas as pd
+
     from experiments.services.decisions.chain import Decision
     from experiments.services.ledger import Ledger
+    from experiments.services.registry.card import ModelCard
+    from experiments.services.registry.comparing import VersionComparison
     from experiments.services.registry.deployment import Hooks
+    from experiments.services.registry.lineage import Lineage
+    from experiments.services.registry.publishing import Published
     from experiments.services.registry.sweeping import Swept
     from experiments.storage.engine import Engine
 
@@ -199,12 +203,12 @@ class ModelRegistry:
         row = {
             "model_name": check_name("model_name", model_name),
             "model_type": check_name("model_type", model_type),
-            "metrics": _metrics(metrics),
-            "hyperparameters": _hyperparameters(hyperparameters),
-            "description": _text("the description", description),
-            "intended_use": _text("intended_use", intended_use),
-            "limitations": _text("limitations", limitations),
-            "input_schema": _schema(model, input_example),
+            "metrics": metrics_of(metrics),
+            "hyperparameters": hyperparameters_of(hyperparameters),
+            "description": text_of("the description", description),
+            "intended_use": text_of("intended_use", intended_use),
+            "limitations": text_of("limitations", limitations),
+            "input_schema": schema_of(model, input_example),
             "file_format": file_format,
         }
         wanted = None if version is None else check_version(version)
@@ -301,7 +305,7 @@ class ModelRegistry:
         if model_id is None and version is None and model_name is None:
             msg = "no model is asked for: give a model_id, a version, or a model_name."
             raise InvalidInputError(msg)
-        found = self.versions(model_id=_number(model_id), version=version, model_name=model_name)
+        found = self.versions(model_id=number_of(model_id), version=version, model_name=model_name)
         if len(found) > 1 and model_name is None:
             names = ", ".join(sorted({one.model_name for one in found}))
             msg = f"several models have a version {version}: name one of {names} as model_name."
@@ -505,6 +509,36 @@ class ModelRegistry:
         """Delete all but the latest versions of each model; see `sweeping.clean`."""
         return sweeping.clean(self, model_name, keep_last=keep_last, keep_champions=keep_champions, dry_run=dry_run)
 
+    def lineage(self, model: int | str) -> Lineage:
+        """Where a version came from and where it went; `model` as in `get`, see `lineage.lineage`."""
+        from experiments.services.registry.lineage import lineage
+
+        return lineage(self, self.get(model))
+
+    def compare(self, a: int | str, b: int | str) -> VersionComparison:
+        """Two versions side by side; as in `get`, see `comparing.compare_versions`."""
+        from experiments.services.registry.comparing import compare_versions
+
+        return compare_versions(self, self.get(a), self.get(b))
+
+    def card(self, model: int | str) -> ModelCard:
+        """The model card of a version, as Markdown and HTML; `model` as in `get`, see `card.card_of`."""
+        from experiments.services.registry.card import card_of
+
+        return card_of(self, self.get(model))
+
+    def score(self, model: int | str, table: pd.DataFrame | str | Path) -> pd.DataFrame:
+        """The rows of a table with what a version predicts; `model` as in `get`, see `scoring.score`."""
+        from experiments.services.registry.scoring import score
+
+        return score(self, self.get(model), table)
+
+    def publish(self, model: int | str, uri: str | None = None) -> Published:
+        """Register a version in MLflow's registry; `model` as in `get`, see `publishing.publish`."""
+        from experiments.services.registry.publishing import publish
+
+        return publish(self, self.get(model), uri)
+
     def register_model(
         self,
         experiment_id: str,
@@ -542,19 +576,7 @@ class ModelRegistry:
         InvalidInputError
             If a value is of the wrong kind, or the path is a folder or cannot be read; nothing is registered.
         """
-        tracking = self._ledger.tracking
-        tracking.check_known(experiment_id)
-        episode = as_count("episode_num", episode_num)
-        row = {
-            "model_id": uuid7(dt.datetime.now(dt.UTC)),
-            "checkpoint_path": check_text("checkpoint_path", os.fspath(checkpoint_path)),
-            "episode_num": None if episode == NOTHING else episode,
-            "val_metric": None if val_metric is None else as_number("val_metric", val_metric),
-            "is_best": _truth(is_best),
-            **_file(Path(checkpoint_path)),
-        }
-        tracking.journal.record("model", {"run": experiment_id, "row": row})
-        return str(row["model_id"])
+        return checkpoints.register(self._ledger, experiment_id, checkpoint_path, episode_num, val_metric, is_best)
 
     @property
     def _engine(self) -> Engine:
@@ -587,7 +609,7 @@ class ModelRegistry:
         if fine_tuned_from is None and ensemble_of is None:
             return {}
         given = [fine_tuned_from] if ensemble_of is None else list(ensemble_of)
-        parents = [number for one in given if (number := _number(one)) is not None]
+        parents = [number for one in given if (number := number_of(one)) is not None]
         for one in parents:
             if not self.versions(model_id=one):
                 raise unknown("parent model", one, [str(other.model_id) for other in self.versions()[-20:]])
@@ -625,72 +647,5 @@ def _location_of(ledger: Ledger) -> str | Path:
     return ledger.path / FILES
 
 
-def _metrics(metrics: object) -> dict[str, float]:
-    if not isinstance(metrics, Mapping):
-        msg = f"the metrics are {metrics!r:.60}: give a dictionary of numbers by name, such as {{'f1': 0.75}}."
-        raise InvalidInputError(msg)
-    return {check_text("the name of a metric", name): as_number(name, value) for name, value in metrics.items()}
-
-
-def _hyperparameters(given: object) -> str | None:
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        msg = f"the hyperparameters are {given!r:.60}: give a dictionary by name."
-        raise InvalidInputError(msg)
-    checked = [as_parameter(name, value) for name, value in given.items()]
-    return "{" + ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text, _, _ in checked) + "}"
-
-
-def _text(what: str, value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        msg = f"{what} is {value!r:.60}: give a text."
-        raise InvalidInputError(msg)
-    return storable(what, value)
-
-
-def _schema(model: Any, example: Any) -> str | None:
-    """Names and types of the features, of an example or as a model of scikit-learn's kind knows their names."""
-    if example is not None:
-        if not hasattr(example, "dtypes") or not hasattr(example, "columns"):
-            msg = f"input_example is a {type(example).__name__}: give a DataFrame of what the model predicts from."
-            raise InvalidInputError(msg)
-        return json.dumps({str(name): str(kind) for name, kind in example.dtypes.items()}, ensure_ascii=False)
-    names = getattr(model, "feature_names_in_", None)
-    return None if names is None else json.dumps(dict.fromkeys(map(str, names), ""), ensure_ascii=False)
-
-
-def _number(model_id: object) -> int | None:
-    """A `model_id`, numpy's integers too."""
-    if model_id is None:
-        return None
-    try:
-        return as_count("model_id", model_id)
-    except InvalidInputError:
-        msg = f"the model_id is {model_id!r:.60}: give a whole number, as save_model returned it."
-        raise InvalidInputError(msg) from None
-
-
 def _by_version(one: ModelVersion) -> tuple[int, ...]:
     return parts_of(one.version)
-
-
-def _truth(value: Any) -> bool:
-    if type(value).__name__ not in ("bool", "bool_"):  # numpy's, which a comparison of its numbers gives
-        msg = f"is_best is {value!r:.60}: it is True or False."
-        raise InvalidInputError(msg)
-    return bool(value)
-
-
-def _file(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of a file; nothing of one that is not there."""
-    try:
-        with path.open("rb") as file:
-            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size_bytes": path.stat().st_size}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        msg = f"the checkpoint {path} cannot be read: {getattr(error, 'strerror', None) or error}."
-        raise InvalidInputError(msg) from error
