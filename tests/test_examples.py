@@ -88,8 +88,8 @@ def test_the_agent_of_the_specification_is_tracked(made: Ledger, said: dict[str,
     assert {"test_sharpe", "test_sharpe_of_holding", "test_daily_return"} <= set(points.index)
     assert set(run.datasets["role"]) == {"train", "validation", "test"}
     assert names(run.artifacts) == {"training.png", "config.json"}
-    assert run.models["is_best"].any()
-    assert (folder / str(run.models["checkpoint_path"].iloc[0])).is_file()
+    assert run.checkpoints["is_best"].any()
+    assert (folder / str(run.checkpoints["checkpoint_path"].iloc[0])).is_file()
 
 
 def test_with_one_seed_it_logs_the_same_to_the_bit(
@@ -124,7 +124,7 @@ def test_the_classifier_is_tracked(made: Ledger, said: dict[str, str]) -> None:
     assert {"train_f1", "validation_f1", "test_f1", "test_f1_always_up", "test_p_value"} <= names(run.metrics)
     assert set(run.datasets["role"]) == {"train", "validation", "test"}
     assert names(run.artifacts) == {"feature_importance.png", "config.json"}
-    assert len(run.models) == 2
+    assert len(run.checkpoints) == 2
     assert run.models["sha256"].notna().all()
     assert "It does not beat both chance and 'always up'." in said["classification"]
 

@@ -119,7 +119,7 @@ def link_of(experiment_id: str, dataset_id: str, role: str = "all") -> Row:
 
 
 def model_of(experiment_id: str | None, name: str, when: dt.datetime = BEGAN, **changes: Any) -> Row:
-    """A row of `models`."""
+    """A row of `checkpoints`."""
     return {
         "model_id": uuid7(when, of=f"{experiment_id} {name}"),
         "experiment_id": experiment_id,
@@ -198,6 +198,6 @@ def two_runs(engine: Engine) -> tuple[str, str]:
             link_of(a, "nowhere"),
             link_of(b, "id of newer prices", "train"),
         ],
-        models=[best, model_of(a, "ep0.pth", size_bytes=5)],
+        checkpoints=[best, model_of(a, "ep0.pth", size_bytes=5)],
     )
     return a, b

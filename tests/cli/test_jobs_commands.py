@@ -58,7 +58,7 @@ def empty(tmp_path: Path) -> Path:
 def test_initialise_says_what_it_did(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("job", "initialise", "--path", tmp_path / "new")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("Created artifacts, backtests, comparisons, ")
+    assert done.out.startswith("Created artifacts, backtests, checkpoints, ")
     again = run("job", "initialise", "--path", tmp_path / "new")
     assert again.out == f"Nothing was to do: the ledger in {tmp_path / 'new'} is complete.\n"
 
