@@ -125,7 +125,7 @@ def test_the_classifier_is_tracked(made: Ledger, said: dict[str, str]) -> None:
     assert set(run.datasets["role"]) == {"train", "validation", "test"}
     assert names(run.artifacts) == {"feature_importance.png", "config.json"}
     assert len(run.checkpoints) == 2
-    assert run.models["sha256"].notna().all()
+    assert run.checkpoints["sha256"].notna().all()
     assert "It does not beat both chance and 'always up'." in said["classification"]
 
 
