@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from experiments.services.datasets.versions import DatasetVersionManager
     from experiments.services.exchange.mlflow_log import log_to_mlflow
     from experiments.services.ledger import Ledger, connect
+    from experiments.services.registry.deployment import Hooks
     from experiments.services.registry.loading import (
         load_model_from_registry,
         load_model_with_card,
@@ -40,6 +41,7 @@ _HOMES = {
     "ExperimentTracker": "services.tracking.tracker",
     "ExperimentsError": "errors",
     "Forecast": "science.window",
+    "Hooks": "services.registry.deployment",
     "Ledger": "services.ledger",
     "MetricsLogger": "services.tracking.history",
     "ModelRegistry": "services.registry.registry",
@@ -67,6 +69,7 @@ __all__ = [
     "ExperimentTracker",
     "ExperimentsError",
     "Forecast",
+    "Hooks",
     "Ledger",
     "MetricsLogger",
     "ModelRegistry",

@@ -70,12 +70,14 @@ class TestSaving:
         [
             *(({"version": one}, "give three whole numbers") for one in ("1.0", "v1", "1.0.0-beta", "01.0.0", 1, "")),
             *(
-                ({"model_name": one}, "a folder is named after it")
-                for one in ("a/b", "a\\b", "..", ".a", "", " ", 5, "a\n")
+                ({"model_name": one}, "a folder or file is named after it")
+                for one in ("a/b", "a\\b", "a@b", "..", ".a", "", " ", 5, "a\n")
             ),
-            *(({"model_type": one}, "a folder is named after it") for one in ("a/b", "..", None)),
+            *(({"model_type": one}, "a folder or file is named after it") for one in ("a/b", "..", None)),
             ({"model_name": "n" * 300}, "is too long: use at most 120"),
-            ({"model_name": "\udcff"}, "a folder is named after it"),
+            ({"model_name": "12"}, "digits alone would be taken for a model_id"),
+            ({"ensemble_of": 1}, "ensemble_of is 1: give a list"),
+            ({"model_name": "\udcff"}, "a folder or file is named after it"),
             ({"metrics": [0.5]}, "give a dictionary of numbers by name"),
             ({"metrics": {"f1": "good"}}, "f1"),
             ({"metrics": {"": 1.0}}, "the name of a metric"),
@@ -86,7 +88,7 @@ class TestSaving:
             ({"model": Unpicklable()}, "cannot be saved as joblib: not me"),
             ({"model": lambda x: x}, "cannot be saved as joblib"),
             ({"file_format": "xgboost"}, "the format xgboost takes XGBoost's own models"),
-            ({"file_format": "lightgbm"}, "the format lightgbm takes LightGBM's own models"),
+            ({"file_format": "lightgbm"}, "the format lightgbm takes a Booster"),
             ({"fine_tuned_from": 10**6}, "unknown parent model 1000000"),
             ({"fine_tuned_from": 1, "ensemble_of": [1]}, "give fine_tuned_from or ensemble_of"),
             ({"ensemble_of": []}, "ensemble_of is empty"),
@@ -143,9 +145,9 @@ class TestSaving:
         light = lightgbm.LGBMRegressor(n_estimators=3, min_child_samples=2, verbose=-1).fit(X, Y)
         for model, model_type, file_format in (
             (MODEL, "Ridge", "skops"),
-            (boosted, "XGBRegressor", "xgboost"),
+            (boosted, "my own words", "xgboost"),
             (boosted.get_booster(), "Booster", "xgboost"),
-            (light, "LGBMRegressor", "lightgbm"),
+            (light.booster_, "anything", "lightgbm"),
         ):
             model_id = registry.save_model(model, name, model_type, {}, file_format=file_format)
             given = xgboost.DMatrix(X) if model_type == "Booster" else X
@@ -166,11 +168,14 @@ class TestSaving:
         assert found.file_path == f"{location.removeprefix('file://')}/{model_name}/Ridge_1_0_0.pkl"
         assert registry.load_model(found.model_id) is not None
         assert [path for path, _ in registry.files.all()] == [found.file_path]
-        registry.files.write(model_name, "Ridge_7_0_0.pkl", b"lost")
-        swept = registry.sweep(older_than_hours=0)
-        assert swept.files == (f"{location.removeprefix('file://')}/{model_name}/Ridge_7_0_0.pkl",)
-        assert registry.delete_model(found.model_id)
-        assert list(registry.files.all()) == []
+        for file in (".new-0123456789abcdef", "Ridge_1_0_1.pkl", "thesis.docx"):
+            registry.files.write(model_name, file, b"another's, but for the first")
+        with pytest.raises(EngineError, match=r"Ridge_1_0_1\.pkl is there, and not this ledger's"):
+            save(registry, model_name)
+        here = f"{location.removeprefix('file://')}/{model_name}"
+        assert registry.sweep(older_than_hours=0).files == (f"{here}/.new-0123456789abcdef",)
+        assert ModelRegistry(ledger=ledger).delete_model(found.model_id), "from elsewhere, and the file with it"
+        assert {path for path, _ in registry.files.all()} == {f"{here}/Ridge_1_0_1.pkl", f"{here}/thesis.docx"}
 
 
 class TestWhichIsMeant:
@@ -199,7 +204,13 @@ class TestWhichIsMeant:
             registry.get(reference)
 
     def test_nothing_asked_for_is_refused(self, registry: ModelRegistry) -> None:
-        for given in ({}, {"alias": "champion"}, {"model_id": "5"}, {"model_name": "a", "alias": "king"}):
+        for given in (
+            {},
+            {"alias": "champion"},
+            {"model_id": "5"},
+            {"model_name": "a", "alias": "king"},
+            {"version": 1.0},
+        ):
             with pytest.raises(InvalidInputError):
                 registry.load_model(**given)  # type: ignore[arg-type]
 
@@ -229,14 +240,15 @@ class TestDeployment:
             save(registry, name)
         for version in ("1.0.0", "1.0.1", "1.0.2"):
             registry.promote(name, version, reason="better")
-        registry.promote(name, "1.0.2", "challenger")
+        with pytest.raises(InvalidInputError, match="there is nothing to challenge"):
+            registry.promote(name, "1.0.2", "challenger")
         registry.promote(name, "1.0.3", "challenger")
         registry.rollback(name, reason="drift")
         assert registry.aliases(name) == {"champion": "1.0.1", "challenger": "1.0.3"}
         assert state(registry, name) == {
             "1.0.0": (None, "replaced"),
             "1.0.1": ("champion", "deployed"),
-            "1.0.2": (None, "replaced"),
+            "1.0.2": (None, "rolled back"),
             "1.0.3": ("challenger", "deployed"),
         }
         registry.rollback(name)
@@ -245,10 +257,12 @@ class TestDeployment:
         with pytest.raises(InvalidInputError, match=r"1\.0\.0 is the champion already"):
             registry.promote(name, "1.0.0")
         registry.promote(name, "1.0.3")
-        assert registry.aliases(name) == {"champion": "1.0.3"}, "a champion is no challenger beside"
+        assert registry.aliases(name) == {"champion": "1.0.3"}, "a champion is no challenger any more"
+        registry.promote(name, "1.0.2")
+        assert registry.aliases(name) == {"champion": "1.0.2"}
         assert all(not one.problems for one in ledger.audit())
         assert ledger.sql("select count(*) as n from champions")["n"][0] == 0, "of forecasts, which these are not"
-        assert len(rows_of(ledger, "decision_history", f"commodity = 'registry:{name}'")) == 8
+        assert len(rows_of(ledger, "decision_history", f"commodity = 'registry:{name}'")) == 9
 
     def test_what_cannot_be_promoted(self, registry: ModelRegistry, name: str) -> None:
         found = registry.get(save(registry, name))
@@ -308,6 +322,14 @@ class TestDeployment:
         with pytest.raises(EngineError, match=r"was deployed and undone: the hook .* exited with 1: no such port"):
             registry.promote(name, "1.0.0", hooks=Hooks(after=[bad]))
         assert state(registry, name)["1.0.0"] == (None, "rolled back"), "there was nothing before"
+        assert registry.aliases(name) == {}
+        with pytest.raises(EngineError, match=r"was deployed and undone: the hook .* failed: SystemExit: 4"):
+            registry.promote(name, "1.0.0", hooks=Hooks(after=[lambda _: sys.exit(4)]))
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(name, "1.0.0", hooks=Hooks(after=[_killed]))
+        for nothing in ([], "echo hi", ["a\0b"], 5, ["sh", 5]):
+            with pytest.raises(InvalidInputError, match="a hook is"):
+                Hooks(after=[nothing])  # type: ignore[list-item]
         assert registry.aliases(name) == {}
         registry.promote(name, "1.0.0", hooks=Hooks(before=[told.append, good], after=[told.append]))
         with pytest.raises(EngineError, match="cannot be run: No such file"):

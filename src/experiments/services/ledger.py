@@ -577,10 +577,10 @@ def current(schema: str | None = None) -> Ledger:
     return opened_last(schema) or connect(schema=schema)
 
 
-def opened_last(schema: str | None = None) -> Ledger | None:
-    """The ledger opened last and still open, but for those apart; None where there is none."""
+def opened_last(schema: str | None = None, *, apart: bool = False) -> Ledger | None:
+    """The ledger opened last and still open, of those apart or of the others; None where there is none."""
     wanted = _setting("EXPERIMENTS_SCHEMA", schema, DEFAULT_SCHEMA)
-    return next((one for one in reversed(_open_ledgers) if one.schema == wanted and not one.apart), None)
+    return next((one for one in reversed(_open_ledgers) if one.schema == wanted and one.apart == apart), None)
 
 
 def open_ledger_at(folder: Path) -> Ledger | None:
@@ -589,6 +589,11 @@ def open_ledger_at(folder: Path) -> Ledger | None:
         if ledger.path is not None and ledger.path.absolute() == folder.absolute():
             return ledger
     return None
+
+
+def is_ledger_at(folder: Path, schema: str = DEFAULT_SCHEMA) -> bool:
+    """Whether a folder holds a ledger."""
+    return tables.is_ledger_folder(folder / schema)
 
 
 def _close_all() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import REGISTRY, known
@@ -28,7 +30,7 @@ from experiments.services.decisions.policy import read_policy
 from experiments.services.decisions.rules import REGISTERED, Grounds
 from experiments.services.registry.merit import is_better, mode_of
 from experiments.services.registry.record import ModelVersion, versions_in
-from experiments.services.registry.versions import CHAMPION, check_alias, check_name, check_version
+from experiments.services.registry.versions import CHALLENGER, CHAMPION, check_alias, check_name, check_version
 from experiments.storage.table import records, select, version_of
 
 if TYPE_CHECKING:
@@ -92,6 +94,19 @@ class Hooks:
     before: Sequence[Hook] = ()
     after: Sequence[Hook] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what is no hook, before anything is deployed."""
+        for hook in [*self.before, *self.after]:
+            if not callable(hook) and not _is_command(hook):
+                msg = f"a hook is {hook!r:.60}: give a function, or a command by its words, such as ['make', 'reload']."
+                raise InvalidInputError(msg)
+
+
+def _is_command(given: Any) -> bool:
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        return False
+    return all(isinstance(word, str) and word and "\0" not in word for word in given)
+
 
 def chain_of(model_name: str) -> str:
     """What the decisions on a model are filed under.
@@ -137,6 +152,7 @@ def promote(  # noqa: PLR0913  what the method takes
     force : bool
         Deploy it although no evaluation beats naive; needs a reason.
     hooks : Hooks, optional
+        Run before and after.
 
     Raises
     ------
@@ -154,6 +170,9 @@ def promote(  # noqa: PLR0913  what the method takes
     state = _state(engine, check_name("model_name", model_name))
     found = _version(registry, model_name, check_version(version))
     held = _held(state, alias)
+    if alias == CHALLENGER and _held(state, CHAMPION) == version:
+        msg = f"{found.label} is the champion: there is nothing to challenge."
+        raise InvalidInputError(msg)
     if held == version:
         msg = f"{found.label} is the {alias} already ({state.champions[alias].told})."
         raise InvalidInputError(msg)
@@ -162,8 +181,7 @@ def promote(  # noqa: PLR0913  what the method takes
     if not verdict.met and not force:
         msg = f"{found.label} is not promoted, {verdict.words}. To promote it nevertheless, use --force with a reason."
         raise InvalidInputError(msg)
-    registry.check_file(found)
-    told = Deployment(model=found, alias=alias, replaces=held)
+    told = _told_to_hooks(registry, found, alias, held)
     row = row_of(engine, PROMOTE, (model_name, version), grounds, reason=why) | {
         "unique_id": alias,
         "experiment_id": str(found.model_id),
@@ -206,8 +224,7 @@ def rollback(
     if found is None:
         msg = f"{model_name} would go back to {before.model_version}, which was deleted: promote one that is there."
         raise InvalidInputError(msg)
-    registry.check_file(found)
-    told = Deployment(model=found, alias=alias, replaces=_held(state, alias))
+    told = _told_to_hooks(registry, found, alias, _held(state, alias))
     return _deploy(registry, state, taken_again(ROLLBACK, before, undoes=undone, reason=why), told, hooks or Hooks())
 
 
@@ -251,30 +268,53 @@ def retire(registry: ModelRegistry, found: ModelVersion, *, force: bool, reason:
         raise InvalidInputError(msg)
     grounds = _grounds(registry, found, roles[0] if roles else None, None)
     row = row_of(engine, PRUNE, (found.model_name, found.version), grounds, reason=why)
-    rows = [row | {"experiment_id": str(found.model_id), "forced": bool(roles or made) and why is not None}]
+    forced = {"forced": bool(roles or made), "reason": why or ("forced" if roles or made else None)}
+    rows = [row | forced | {"experiment_id": str(found.model_id)}]
     return append(engine, chain_of(found.model_name), state.newest, rows)[0]
+
+
+def _told_to_hooks(registry: ModelRegistry, found: ModelVersion, alias: str, held: str | None) -> Deployment:
+    """What hooks are told: the file is where it is now, as a registry may have been moved."""
+    there = replace(found, file_path=registry.files.place_of(found.file_path))
+    return Deployment(model=there, alias=alias, replaces=held)
 
 
 def _deploy(registry: ModelRegistry, state: State, row: dict[str, Any], told: Deployment, hooks: Hooks) -> Decision:
     """Record a deployment between its hooks; where one fails it is not made, or undone."""
     engine, chain = registry.ledger.engine, chain_of(told.model.model_name)
+    registry.check_file(told.model)
     for hook in hooks.before:
         _run(hook, told, f"{told.model.label} was not deployed")
+    if hooks.before:
+        registry.check_file(told.model)  # they may have done anything
     decided = append(engine, chain, state.newest, [row])[0]
     try:
         for hook in hooks.after:
             _run(hook, told, f"{told.model.label} was deployed and undone")
-    except EngineError as error:
-        _undo(engine, chain, state, decided, told, why=str(error))
+    except BaseException as error:
+        _undo(engine, chain, state, decided, told, why=str(error) or type(error).__name__)
         raise
+    if told.alias == CHAMPION and _held(state, CHALLENGER) == told.model.version:
+        with suppress(ConflictError):  # what somebody decided meanwhile stands
+            append(engine, chain, decided, [_nothing(state.champions[CHALLENGER], undoes=decided)])
     return decided
+
+
+def _nothing(earlier: Decision, *, undoes: Decision) -> dict[str, Any]:
+    """The row of a decision that leaves the alias of an earlier one without a version."""
+    nothing = Decision(**vars(earlier) | {"model_version": _NONE, "experiment_id": _NONE})
+    return taken_again(ROLLBACK, nothing, undoes=undoes, reason=f"{undoes.model_version} became the champion")
 
 
 def _undo(engine: Engine, chain: str, state: State, decided: Decision, told: Deployment, *, why: str) -> None:
     """Give the alias back to what had it, or to nothing."""
     before = state.champions.get(told.alias)
-    nothing = Decision(**vars(decided) | {"model_version": _NONE, "experiment_id": _NONE})
-    row = taken_again(ROLLBACK, before or nothing, undoes=decided, reason=why[:500])
+    row = (
+        _nothing(decided, undoes=decided)
+        if before is None
+        else taken_again(ROLLBACK, before, undoes=decided, reason="")
+    )
+    row["reason"] = why[:500]
     try:
         append(engine, chain, decided, [row])
     except ConflictError as error:
@@ -293,23 +333,25 @@ def _run(hook: Hook, told: Deployment, outcome: str) -> None:
     if callable(hook):
         try:
             hook(told)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             name = getattr(hook, "__name__", type(hook).__name__)
             msg = f"{outcome}: the hook {name} failed: {type(error).__name__}: {first_line(error)}"
             raise EngineError(msg) from error
         return
     words = list(hook)
-    try:
-        done = subprocess.run(  # noqa: S603  the user's own command, by its words
-            words, env=os.environ | told.variables, capture_output=True, text=True, check=False, errors="replace"
-        )
-    except OSError as error:
-        msg = f"{outcome}: the hook {words[0]!r} cannot be run: {error.strerror}."
-        raise EngineError(msg) from error
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["it said nothing"]
-        msg = f"{outcome}: the hook {' '.join(words)} exited with {done.returncode}: {said[0][:300]}"
-        raise EngineError(msg)
+    with tempfile.TemporaryFile() as said:  # not a pipe: what it leaves running in the background would hold that open
+        try:
+            done = subprocess.run(  # noqa: S603  the user's own command, by its words
+                words, env=os.environ | told.variables, stdout=said, stderr=subprocess.STDOUT, check=False
+            )
+        except OSError as error:
+            msg = f"{outcome}: the hook {words[0]!r} cannot be run: {error.strerror}."
+            raise EngineError(msg) from error
+        if done.returncode:
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            msg = f"{outcome}: the hook {' '.join(words)} exited with {done.returncode}: {lines[0][:300]}"
+            raise EngineError(msg)
 
 
 def _state(engine: Engine, model_name: str) -> State:

@@ -150,28 +150,38 @@ class ModelFiles:
 
     def is_there(self, path: str) -> bool:
         """Whether there is a file; it is not read."""
-        return any(_system_of(place)[0].exists(_system_of(place)[1]) for place in {self._here(path), path})
+        return _exists(self.place_of(path))
+
+    def place_of(self, path: str) -> str:
+        """Where a file is: in the folder of its model here, or where it was written."""
+        here = self._here(path)
+        return here if here == path or _exists(here) else path
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether this location is within a folder of this machine."""
+        return self.is_local and Path(self.location).is_relative_to(folder.absolute())
 
     def remove(self, path: str) -> None:
-        """Remove a file of this location, if it is there.
+        """Remove a file, here or where it was written, if it is there.
 
         Raises
         ------
         EngineError
             If it cannot be removed.
         """
-        model_name, file = path.rsplit("/", 2)[-2:]
+        place = self.place_of(path)
+        system, inside = _system_of(place)
         try:
-            self._system.rm_file(f"{self._root}/{model_name}/{file}")
+            system.rm_file(inside)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except Exception as error:
             why = getattr(error, "strerror", None) or first_line(error)
-            msg = f"the file {path} cannot be removed: {why}."
+            msg = f"the file {place} cannot be removed: {why}."
             raise EngineError(msg) from error
-        if self.is_local:
+        if "local" in _protocols(system):
             with suppress(OSError):  # there are others in it
-                os.rmdir(f"{self._root}/{model_name}")
+                os.rmdir(os.path.dirname(inside))
 
     def all(self) -> Iterator[tuple[str, float | None]]:
         """Every file, also one that is being written: its path, and when it was written in seconds since 1970.
@@ -209,7 +219,8 @@ def _opened(location: object) -> tuple[str, Any, str]:
     if not text.strip() or "\0" in text:
         msg = f"the location of the models is {location!r}: give a folder, or a URL such as s3://bucket/models."
         raise InvalidInputError(msg)
-    shown = text.rstrip("/") if "://" in text else str(Path(text).absolute())
+    scheme, separator, rest = text.partition("://")
+    shown = f"{scheme}://{rest.rstrip('/')}" if separator else str(Path(text).absolute())
     system, root = _system_of(shown)
     return shown, system, root.rstrip("/")
 
@@ -225,6 +236,11 @@ def _system_of(place: str) -> tuple[Any, str]:
     except ValueError as error:
         msg = f"the location {place!r} is of no kind that is known: {first_line(error)}"
         raise InvalidInputError(msg) from error
+
+
+def _exists(place: str) -> bool:
+    system, inside = _system_of(place)
+    return bool(system.exists(inside))
 
 
 def _protocols(system: Any) -> tuple[str, ...]:

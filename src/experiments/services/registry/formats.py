@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import EngineError, InvalidInputError, first_line, unknown
+
+_ESTIMATORS = {"classifier": "XGBClassifier", "regressor": "XGBRegressor", "ranker": "XGBRanker"}
+"""What XGBoost writes into a file of its scikit-learn models, and the class that reads it."""
 
 COMPRESSION = 3
 """joblib's level of zlib: half the size of a plain pickle, at a fraction of the time of 9."""
@@ -28,13 +32,13 @@ class Format:
     dump : callable
         Model to bytes.
     load : callable
-        Bytes, and the class they are said to be, to a model.
+        Bytes to model.
     """
 
     ending: str
     package: str
     dump: Callable[[Any], bytes]
-    load: Callable[[bytes, str], Any]
+    load: Callable[[bytes], Any]
 
 
 def dumped(model: Any, file_format: str) -> bytes:
@@ -62,7 +66,7 @@ def dumped(model: Any, file_format: str) -> bytes:
         raise InvalidInputError(msg) from error
 
 
-def loaded(content: bytes, file_format: str, model_type: str) -> Any:
+def loaded(content: bytes, file_format: str) -> Any:
     """The model in the bytes of a file.
 
     Raises
@@ -72,7 +76,7 @@ def loaded(content: bytes, file_format: str, model_type: str) -> Any:
     """
     chosen = _format(file_format)
     try:
-        return chosen.load(content, model_type)
+        return chosen.load(content)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] == chosen.package:
             raise _missing(file_format, chosen) from error
@@ -112,7 +116,7 @@ def _dump_joblib(model: Any) -> bytes:
     return file.getvalue()
 
 
-def _load_joblib(content: bytes, _: str) -> Any:
+def _load_joblib(content: bytes) -> Any:
     import joblib
 
     return joblib.load(io.BytesIO(content))
@@ -128,11 +132,15 @@ def _dump_xgboost(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def _load_xgboost(content: bytes, kind: str) -> Any:
+def _load_xgboost(content: bytes) -> Any:
     import xgboost
 
-    found = getattr(xgboost, kind, None)
-    model = found() if isinstance(found, type) and hasattr(found, "load_model") else xgboost.Booster()
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(content))
+    said = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type")
+    if (name := _ESTIMATORS.get(said)) is None:
+        return booster
+    model = getattr(xgboost, name)()
     model.load_model(bytearray(content))
     return model
 
@@ -140,14 +148,16 @@ def _load_xgboost(content: bytes, kind: str) -> Any:
 def _dump_lightgbm(model: Any) -> bytes:
     import lightgbm
 
-    booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
-    if not isinstance(booster, lightgbm.Booster):
-        msg = f"the model is a {type(model).__name__}: the format lightgbm takes LightGBM's own models, fitted."
+    if not isinstance(model, lightgbm.Booster):
+        msg = (
+            f"the model is a {type(model).__name__}: the format lightgbm takes a Booster, which is what comes back. "
+            "Give model.booster_, or use another format."
+        )
         raise InvalidInputError(msg)
-    return str(booster.model_to_string()).encode()
+    return str(model.model_to_string()).encode()
 
 
-def _load_lightgbm(content: bytes, _: str) -> Any:
+def _load_lightgbm(content: bytes) -> Any:
     import lightgbm
 
     return lightgbm.Booster(model_str=content.decode())
@@ -160,7 +170,7 @@ def _dump_skops(model: Any) -> bytes:
     return content
 
 
-def _load_skops(content: bytes, _: str) -> Any:
+def _load_skops(content: bytes) -> Any:
     import skops.io
 
     return skops.io.loads(content, trusted=[])  # what is not one of skops' own trusted types is refused

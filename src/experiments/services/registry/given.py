@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.definitions import check_text, storable
@@ -49,6 +49,21 @@ def schema_of(model: Any, example: Any) -> str | None:
         return json.dumps({str(name): str(kind) for name, kind in example.dtypes.items()}, ensure_ascii=False)
     names = getattr(model, "feature_names_in_", None)
     return None if names is None else json.dumps(dict.fromkeys(map(str, names), ""), ensure_ascii=False)
+
+
+def parts_in(ensemble: Any) -> list[Any]:
+    """The parts of an ensemble."""
+    if isinstance(ensemble, str) or not isinstance(ensemble, Iterable):
+        msg = f"ensemble_of is {ensemble!r:.60}: give a list, the model_id of each part."
+        raise InvalidInputError(msg)
+    return list(ensemble)
+
+
+def check_filter(what: str, value: object) -> None:
+    """See that what versions are looked for by is a text, or not given."""
+    if value is not None and not isinstance(value, str):
+        msg = f"the {what} is {value!r:.60}: give a text."
+        raise InvalidInputError(msg)
 
 
 def number_of(model_id: object) -> int | None:

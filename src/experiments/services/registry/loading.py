@@ -165,7 +165,7 @@ def load_model_with_card(path: str | Path) -> tuple[Any, ModelCard]:
     for registries in (_above(file.absolute()), _here(None)):
         with registries as registry:
             if registry is not None and (found := _recorded(registry, file, sha256)) is not None:
-                return loaded(content, found.file_format, found.model_type), card_of(registry, found)
+                return loaded(content, found.file_format), card_of(registry, found)
     msg = (
         f"{file} was recorded by no registry, neither one it lies in nor the one that is open, so no SHA-256 is known "
         "to check it by: nothing of it was loaded. If you trust it, load it with joblib.load."
@@ -176,8 +176,9 @@ def load_model_with_card(path: str | Path) -> tuple[Any, ModelCard]:
 @contextmanager
 def _here(given: ModelRegistry | None) -> Iterator[ModelRegistry | None]:
     """The registry that is given, else the one of this place; None where there is none, as loading makes none."""
-    if given is not None or opened_last() is not None:
-        yield given or ModelRegistry()
+    ledger = opened_last() or opened_last(apart=True)
+    if given is not None or ledger is not None:
+        yield given or ModelRegistry(ledger=ledger)
         return
     with _registry_in(os.environ.get("EXPERIMENTS_PATH") or DEFAULT_PATH) as registry:
         yield registry
@@ -275,18 +276,23 @@ def _read(copy: _Copy, here: ModelRegistry | None) -> tuple[Any, ModelCard]:
     if here is not None:
         _check_own(copy, here, sha256)
     card = ModelCard(title=origin.label, markdown=copy.card)
-    return loaded(copy.content, origin.file_format, origin.model_type), card
+    return loaded(copy.content, origin.file_format), card
 
 
 def _check_own(copy: _Copy, here: ModelRegistry, sha256: str) -> None:
-    """See that what MLflow has is what this ledger has, where it is one of its own."""
-    own = here.find(model_id=copy.origin.model_id)
-    if own is None or (own.model_name, own.version) != (copy.origin.model_name, copy.origin.version):
-        return  # of another ledger, which has numbers of its own
-    if own.sha256 != sha256:
+    """See that what MLflow has is a version of this ledger, where it has a model of that name.
+
+    Tags are MLflow's to change: only where no ledger here knows the model are they all there is to go by.
+    """
+    own = {one.version: one for one in here.versions(model_name=copy.origin.model_name)}
+    if not own:
+        return
+    mine = own.get(copy.origin.version)
+    if mine is None or mine.sha256 != sha256:
+        told = f"{mine.sha256} is recorded there" if mine else f"it has no version {copy.origin.version}"
         msg = (
-            f"{copy.label} is not {own.label} of the ledger {here.ledger.where}: the SHA-256 of its file is {sha256}, "
-            f"and {own.sha256} is recorded there. Nothing of it was loaded."
+            f"{copy.label} is not of the model {copy.origin.model_name} of the ledger {here.ledger.where}: the SHA-256 "
+            f"of its file is {sha256}, and {told}. Nothing of it was loaded."
         )
         raise EngineError(msg)
 

@@ -58,7 +58,7 @@ def in_worker(
     import pyarrow as pa
 
     if _model[0] != predictor.sha256:
-        _model = predictor.sha256, loaded(predictor.content, predictor.file_format, predictor.model_type)
+        _model = predictor.sha256, loaded(predictor.content, predictor.file_format)
     model = _model[1]
     for batch in batches:
         if not batch.num_rows:

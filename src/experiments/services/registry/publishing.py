@@ -172,7 +172,7 @@ class _Making:
 
     def make(self, content: bytes) -> tuple[TheirVersion, list[str]]:
         """Make the run, the model and the version; all of them, or none."""
-        model = loaded(content, self.found.file_format, self.found.model_type)
+        model = loaded(content, self.found.file_format)
         if not callable(getattr(model, "predict", None)):
             msg = (
                 f"{self.found.label} is a {type(model).__name__} without a method predict: MLflow serves models that "

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 from experiments.definitions import check_text
 from experiments.errors import ExperimentsError, InvalidInputError, unknown
 from experiments.services import provenance
-from experiments.services.ledger import connect, current, open_ledger_at, opened_last
+from experiments.services.ledger import connect, current, is_ledger_at, open_ledger_at, opened_last
 from experiments.services.registry import checkpoints, deployment, sweeping
 from experiments.services.registry.files import ModelFiles
 from experiments.services.registry.formats import dumped, ending_of, loaded
-from experiments.services.registry.given import hyperparameters_of, metrics_of, number_of, schema_of, text_of
+from experiments.services.registry.given import (
+    check_filter,
+    hyperparameters_of,
+    metrics_of,
+    number_of,
+    parts_in,
+    schema_of,
+    text_of,
+)
 from experiments.services.registry.merit import mode_of
 from experiments.services.registry.record import ModelVersion, versions_in
 from experiments.services.registry.saving import put
@@ -104,11 +112,12 @@ class ModelRegistry:
             if (ledger := opened_last()) is not None or os.environ.get("EXPERIMENTS_PATH"):
                 return ledger or current(), None
             storage_path = DEFAULT_PATH
-        if "://" in str(storage_path) and not str(storage_path).startswith("file://"):
-            return current(), storage_path
-        folder = Path(str(storage_path).removeprefix("file://"))
+        text = _checked(storage_path)
+        if "://" in text and not text.startswith("file://"):
+            return current(), text
+        folder = Path(text.removeprefix("file://"))
         if (ledger := open_ledger_at(folder)) is None:
-            ledger = self._own = connect(folder, apart=True)
+            ledger = self._own = connect(folder, create=not is_ledger_at(folder), apart=True)  # it may be read-only
         return ledger, folder / FILES
 
     @property
@@ -269,7 +278,7 @@ class ModelRegistry:
             If it is another than was saved, or cannot be read.
         """
         content = self._files.read(found.file_path, found.sha256)
-        return loaded(content, found.file_format, found.model_type)
+        return loaded(content, found.file_format)
 
     def check_file(self, found: ModelVersion) -> None:
         """See that the file of a version is what was saved.
@@ -339,12 +348,10 @@ class ModelRegistry:
             name, slash, version = text.rpartition("/")
             found = self.find(model_name=name, version=check_version(version)) if slash else self.find(model_name=text)
         if found is None:
-            labels = {str(one.model_id) for one in self.versions()} if text.isdecimal() else self._references()
+            last = self.versions()[-20:]
+            labels = [str(one.model_id) if text.isdecimal() else f"{one.model_name}/{one.version}" for one in last]
             raise unknown("model", text, labels)
         return found
-
-    def _references(self) -> list[str]:
-        return [f"{one.model_name}/{one.version}" for one in self.versions()[-20:]]
 
     def list_models(
         self, model_type: str | None = None, min_f1: float | None = None, model_name: str | None = None
@@ -412,6 +419,8 @@ class ModelRegistry:
         """
         metric = check_text("the metric", metric, "its name, such as 'f1'")
         engine, only = self._engine, {"model_type": model_type, "model_name": model_name}
+        for what, given in only.items():
+            check_filter(what, given)
         standings = self._standings.read(engine)
         gone = ",".join(standings.deleted.values())
         frame = select(engine, "best_registered", metric=metric, mode=mode_of(metric, mode), deleted=gone, **only)
@@ -591,6 +600,8 @@ class ModelRegistry:
             Any of `model_id`, `model_name`, `model_type`, `version` and `min_f1`.
         """
         every = dict.fromkeys(("model_id", "model_name", "model_type", "version", "min_f1"))
+        for what in ("model_name", "model_type", "version"):
+            check_filter(what, filters.get(what))
         engine = self._engine
         return versions_in(select(engine, "registered_of", **every | filters), self._standings.read(engine))
 
@@ -608,8 +619,8 @@ class ModelRegistry:
             raise InvalidInputError(msg)
         if fine_tuned_from is None and ensemble_of is None:
             return {}
-        given = [fine_tuned_from] if ensemble_of is None else list(ensemble_of)
-        parents = [number for one in given if (number := number_of(one)) is not None]
+        given = [fine_tuned_from] if ensemble_of is None else parts_in(ensemble_of)
+        parents = list(dict.fromkeys(number for one in given if (number := number_of(one)) is not None))
         for one in parents:
             if not self.versions(model_id=one):
                 raise unknown("parent model", one, [str(other.model_id) for other in self.versions()[-20:]])
@@ -632,6 +643,14 @@ class ModelRegistry:
             "git_dirty": captured.git_dirty,
             "environment_id": captured.environment_id,
         }
+
+
+def _checked(storage_path: Any) -> str:
+    text = str(storage_path) if isinstance(storage_path, str | os.PathLike) else ""
+    if not text.strip() or "\0" in text:
+        msg = f"the storage_path is {storage_path!r:.60}: give a folder, or a URL such as s3://bucket/models."
+        raise InvalidInputError(msg)
+    return text
 
 
 def _location_of(ledger: Ledger) -> str | Path:

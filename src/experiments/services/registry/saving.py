@@ -1,8 +1,9 @@
 """A version put in place: its file and its row, under numbers nobody has.
 
-On this machine the file comes first, under a name that only one can give it, and then the row, in one commit: until
-then the file is no version's, and the next sweep's if the process dies. Elsewhere, where a name can be given twice, the
-row comes first without `saved_at`, so that nobody else takes its numbers; views leave it out until the file is there.
+In the ledger's own folder the file comes first, under a name that only one can give it, and then the row, in one
+commit: until then the file is no version's, and the next sweep's if the process dies. Elsewhere, where a name can be
+given twice, the row comes first without `saved_at`, so that nobody else takes its numbers; views leave it out until the
+file is there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import datetime as dt
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from experiments.errors import ConflictError, InvalidInputError
+from experiments.errors import ConflictError, EngineError, InvalidInputError
 from experiments.services.registry.versions import file_name, next_version
 from experiments.storage.files import turn
 from experiments.storage.table import fill, merge_new, select
@@ -29,6 +30,11 @@ _TRIES = 50
 def numbers_turn(engine: Engine) -> AbstractContextManager[bool]:
     """Wait until nobody else of this machine gives numbers, or sweeps."""
     return turn(None if engine.location is None else engine.location / "models", "_numbers.lock")
+
+
+def owns(engine: Engine, files: ModelFiles) -> bool:
+    """Whether the files lie in the ledger's own folder, where nobody else writes."""
+    return engine.location is not None and files.is_in(engine.location.parent)
 
 
 def put(
@@ -58,7 +64,7 @@ def put(
     EngineError
         If the file or the row cannot be written.
     """
-    if engine.location is not None and files.is_local:
+    if owns(engine, files):
         return _file_first(engine, files, row, content, wanted, ending)
     return _row_first(engine, files, row, content, wanted, ending)
 
@@ -111,6 +117,10 @@ def _row_first(
     for _ in range(_TRIES):
         with numbers_turn(engine):
             made = _numbered(engine, files, row, wanted, ending)
+            if files.is_there(made["file_path"]):
+                other = f"{made['file_path']} is there, and not this ledger's"
+                msg = f"{other}: give the registry a location of its own. Nothing was saved."
+                raise EngineError(msg)
             if merge_new(engine, "models", [made], key=("model_id",), ranges=("model_id",)):
                 break
     else:

@@ -289,7 +289,7 @@ def _predictor(
         model_type=found.model_type,
         features=features,
     )
-    model = loaded(content, found.file_format, found.model_type)
+    model = loaded(content, found.file_format)
     tried = mapping.portable(first.slice(0, _TRIED).select(features)).to_pandas()
     kind = kind_of(predict(model, tried, found.label), found.label)
     return replace(predictor, kind=kind), _again(first, table.parts)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import check_count
 from experiments.errors import InvalidInputError
-from experiments.services.registry.saving import numbers_turn
+from experiments.services.registry.files import COMING
+from experiments.services.registry.formats import FORMATS
+from experiments.services.registry.saving import numbers_turn, owns
 from experiments.services.registry.versions import check_name, parts_of
 from experiments.storage.table import records, select
 from experiments.storage.upkeep import remove_models
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from experiments.storage.engine import Engine
 
 
+_LONGEST_HOURS = 1_000_000
+_COMING = re.compile(rf"/{re.escape(COMING)}[0-9a-f]{{16}}$")
+_OURS = re.compile(rf"{_COMING.pattern}|_\d+_\d+_\d+\.({'|'.join(one.ending for one in FORMATS.values())})$")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Swept:
     """What a sweep found; with a dry run none of it was removed.
@@ -30,7 +38,7 @@ class Swept:
     rows : tuple of str
         Versions begun and never finished, or deleted and still in the table, by name and number.
     files : tuple of str
-        Files that belong to no version.
+        Files of saves that were interrupted; others are never touched.
     missing : tuple of str
         Versions whose file is gone, by name and number: they stay, as their history may be wanted.
     """
@@ -66,8 +74,8 @@ def sweep(registry: ModelRegistry, *, older_than_hours: float = 1.0, dry_run: bo
         If a file or row cannot be removed.
     """
     given: Any = older_than_hours
-    if not isinstance(given, int | float) or not given >= 0:
-        msg = f"older_than_hours is {older_than_hours!r}: give a number of at least 0."
+    if not isinstance(given, int | float) or not 0 <= given <= _LONGEST_HOURS:
+        msg = f"older_than_hours is {older_than_hours!r}: give a number from 0 to {_LONGEST_HOURS:,}."
         raise InvalidInputError(msg)
     until = dt.datetime.now(dt.UTC) - dt.timedelta(hours=older_than_hours)
     with nullcontext() if dry_run else numbers_turn(registry.ledger.engine):  # nobody has a file and no row yet
@@ -80,7 +88,9 @@ def _sweep(engine: Engine, files: ModelFiles, until: dt.datetime, *, dry_run: bo
     left = [row for row in records(select(engine, "unfinished_models")) if row["is_deleted"] or _time(row) <= until]
     rows = records(select(engine, "model_files"))
     known = {_inside(row["file_path"]) for row in rows}
-    lost = [path for path, written in there if _inside(path) not in known and (written or 0) <= until.timestamp()]
+    ours = _COMING if not owns(engine, files) else _OURS  # elsewhere there may be another ledger's
+    unknown = [(path, written) for path, written in there if _inside(path) not in known and ours.search(path)]
+    lost = [path for path, written in unknown if (written or 0) <= until.timestamp()]
     present = {_inside(path) for path, _ in there}
     going = {int(row["model_id"]) for row in left}
     missing = [

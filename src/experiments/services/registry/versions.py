@@ -18,7 +18,7 @@ ALIASES = (CHAMPION, CHALLENGER)
 
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _LONGEST = 120
-_REFUSED = re.compile(r"[/\\\x00-\x1f\x7f]|^[.\s-]|[.\s]$")
+_REFUSED = re.compile(r"[/\\@\x00-\x1f\x7f]|^[.\s-]|[.\s]$")
 
 
 def check_version(version: object) -> str:
@@ -62,19 +62,23 @@ def next_version(taken: Iterable[str]) -> str:
 
 
 def check_name(what: str, name: object) -> str:
-    """Return `name` if a model, or its type, can have it: a folder or file can be named after it.
+    """Return `name` if a model, or its type, can have it: a folder or file is named after it.
 
     Raises
     ------
     InvalidInputError
-        If it is no text, empty, has a slash, backslash or control character, begins with a dot, a hyphen or a space,
-        ends with a dot or a space, or is longer than 120 characters once encoded as in a URL.
+        If it is no text, empty, has a slash, backslash, at sign or control character, begins with a dot, a hyphen or a
+        space, ends with a dot or a space, has digits alone, or is longer than 120 characters once encoded as in a URL.
     """
     if not isinstance(name, str) or not name.strip() or _REFUSED.search(name) or not _is_text(name):
         msg = (
-            f"the {what} is {reprlib.repr(name)}: a folder is named after it, so give a text without slashes and "
-            "control characters that neither begins nor ends with a dot or space, nor begins with a hyphen."
+            f"the {what} is {reprlib.repr(name)}: a folder or file is named after it, so give a text without "
+            "slashes, @ and control characters that neither begins nor ends with a dot or space, nor begins with a "
+            "hyphen."
         )
+        raise InvalidInputError(msg)
+    if name.isdecimal():
+        msg = f"the {what} is {reprlib.repr(name)}: digits alone would be taken for a model_id."
         raise InvalidInputError(msg)
     if len(quote(name)) > _LONGEST:
         msg = f"the {what} {name[:40]!r}... is too long: use at most {_LONGEST} characters, fewer beyond ASCII."
