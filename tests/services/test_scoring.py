@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
 from sklearn.linear_model import Ridge
 
-from experiments.cli.score import score as command
+from experiments.cli.main import cli
 from experiments.errors import EngineError, ExperimentsError, InvalidInputError, NotFoundError
 from experiments.services.ledger import connect
 from experiments.services.registry import scoring
@@ -185,16 +185,16 @@ def test_the_command_prints_or_writes(
     frame.head(3).to_csv(rows, index=False)
     run = CliRunner().invoke
     model, rows = f"{ridge.model_name}/{ridge.version}", str(rows)
-    printed = run(command, [model, rows, "--path", ledger])
+    printed = run(cli, ["score", model, rows, "--path", ledger])
     assert printed.exit_code == 0, printed.output
     assert printed.stdout.splitlines()[0] == "b,a,day,of,n,prediction"
     assert len(printed.stdout.splitlines()) == 4
-    listed = run(command, [model, rows, "--path", ledger, "--json", "--column", "y_hat"])
+    listed = run(cli, ["score", model, rows, "--path", ledger, "--json", "--column", "y_hat"])
     assert '"y_hat"' in listed.stdout
     target = tmp_path / "scored.parquet"
-    done = run(command, [model, rows, "--path", ledger, "--output", str(target)])
+    done = run(cli, ["score", model, rows, "--path", ledger, "--output", str(target)])
     assert done.stdout == f"3 rows of rows.csv scored by Ridge 1.0.0: {target}.\n"
-    into = run(command, [model, rows, "--path", ledger, "--into", str(tmp_path / "table"), "--json"])
+    into = run(cli, ["score", model, rows, "--path", ledger, "--into", str(tmp_path / "table"), "--json"])
     assert '"n_rows": 3' in into.stdout
-    both = run(command, [model, rows, "--path", ledger, "--into", "x", "--output", "y.csv"])
+    both = run(cli, ["score", model, rows, "--path", ledger, "--into", "x", "--output", "y.csv"])
     assert both.exit_code == 2
