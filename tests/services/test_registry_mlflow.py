@@ -27,7 +27,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from experiments.cli.registry_exchange import publish as command
+from experiments.cli.main import cli
 from experiments.errors import EngineError, InvalidInputError, NotFoundError
 from experiments.services.exchange import server as exchange
 from experiments.services.exchange.flavours import signature_of
@@ -406,11 +406,11 @@ def test_a_file_is_loaded_if_a_registry_recorded_it(
 def test_mlflow_serves_what_was_published(registry: ModelRegistry, uri: str, tmp_path: Path) -> None:
     """A class of this file, which the server's process does not have."""
     save(registry, "served", Offset(2.5))
-    given = ["served", "--to", uri, "--path", str(registry.ledger.path)]
-    done = json.loads(CliRunner().invoke(command, [*given, "--json"], catch_exceptions=False).stdout)
+    given = ["registry", "publish", "served", "--to", uri, "--path", str(registry.ledger.path)]
+    done = json.loads(CliRunner().invoke(cli, [*given, "--json"], catch_exceptions=False).stdout)
     assert (done["new"], done["version"], done["target"]) == (True, "1", uri)
     registry.promote("served", "1.0.0")
-    told = CliRunner().invoke(command, given, catch_exceptions=False).stdout
+    told = CliRunner().invoke(cli, given, catch_exceptions=False).stdout
     assert told.startswith(f"served 1.0.0 was already version 1 of served in MLflow at {uri}: models:/served/1\n")
     assert "It is the champion now.\n" in told
     port = free_port()
