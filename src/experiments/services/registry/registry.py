@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,8 @@ LOCATION = "EXPERIMENTS_MODELS"
 FILES = "models"
 """The folder of a ledger where the files of models are, unless told otherwise."""
 
+_CODE_SECONDS = 5.0  # within which the code of a process is not looked at again, as in a tracked run
+
 log = logging.getLogger("experiments")
 
 
@@ -104,6 +107,7 @@ class ModelRegistry:
         self._ledger = ledger
         self._files = ModelFiles(storage_path if storage_path is not None else _location_of(ledger))
         self._environments: set[str] = set()
+        self._captured: tuple[float, provenance.Provenance] | None = None
         self._standings = StandingsReader()
 
     def _place(self, storage_path: str | Path | None) -> tuple[Ledger, str | Path | None]:
@@ -631,7 +635,9 @@ class ModelRegistry:
 
     def _provenance(self) -> dict[str, Any]:
         """The code and environment that save a model; the environment is recorded when it is new to this registry."""
-        captured = provenance.capture()
+        if self._captured is None or time.monotonic() - self._captured[0] > _CODE_SECONDS:
+            self._captured = time.monotonic(), provenance.capture()
+        captured = self._captured[1]
         if captured.environment_id not in self._environments:
             snapshot = captured.environment | {"captured_at": dt.datetime.now(dt.UTC)}
             table = "environments"
