@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,8 +230,21 @@ def _figure(width: float, height: float) -> Figure:
 def _save(figure: Figure, target: Path) -> Path:
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
+    return save(figure, target)
+
+
+def save(figure: Figure, target: Path) -> Path:
+    """Write a picture to a target that was checked; returns it.
+
+    Raises
+    ------
+    EngineError
+        If the file cannot be written.
+    """
     try:
-        figure.savefig(target, dpi=130)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a name may have signs no font has
+            figure.savefig(target, dpi=130)
     except OSError as error:
         msg = f"{target} cannot be written: {error.strerror}."
         raise EngineError(msg) from error

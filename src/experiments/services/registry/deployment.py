@@ -119,13 +119,6 @@ def chain_of(model_name: str) -> str:
     return f"{REGISTRY}{model_name}"
 
 
-def aliases(engine: Engine, model_name: str) -> dict[str, str]:
-    """The versions of a model that are deployed, by alias; a champion is no challenger beside."""
-    state = _state(engine, model_name)
-    found = {alias: version for alias in state.champions if (version := _held(state, alias)) is not None}
-    return {alias: version for alias, version in found.items() if _first(found, version) == alias}
-
-
 def promote(  # noqa: PLR0913  what the method takes
     registry: ModelRegistry,
     model_name: str,
@@ -296,25 +289,24 @@ def _deploy(registry: ModelRegistry, state: State, row: dict[str, Any], told: De
         raise
     if told.alias == CHAMPION and _held(state, CHALLENGER) == told.model.version:
         with suppress(ConflictError):  # what somebody decided meanwhile stands
-            append(engine, chain, decided, [_nothing(state.champions[CHALLENGER], undoes=decided)])
+            why = f"{decided.model_version} became the champion"
+            append(engine, chain, decided, [_nothing(state.champions[CHALLENGER], undoes=decided, reason=why)])
     return decided
 
 
-def _nothing(earlier: Decision, *, undoes: Decision) -> dict[str, Any]:
+def _nothing(earlier: Decision, *, undoes: Decision, reason: str) -> dict[str, Any]:
     """The row of a decision that leaves the alias of an earlier one without a version."""
     nothing = Decision(**vars(earlier) | {"model_version": _NONE, "experiment_id": _NONE})
-    return taken_again(ROLLBACK, nothing, undoes=undoes, reason=f"{undoes.model_version} became the champion")
+    return taken_again(ROLLBACK, nothing, undoes=undoes, reason=reason)
 
 
 def _undo(engine: Engine, chain: str, state: State, decided: Decision, told: Deployment, *, why: str) -> None:
     """Give the alias back to what had it, or to nothing."""
-    before = state.champions.get(told.alias)
-    row = (
-        _nothing(decided, undoes=decided)
-        if before is None
-        else taken_again(ROLLBACK, before, undoes=decided, reason="")
-    )
-    row["reason"] = why[:500]
+    before, reason = state.champions.get(told.alias), why[:500]
+    if before is None:
+        row = _nothing(decided, undoes=decided, reason=reason)
+    else:
+        row = taken_again(ROLLBACK, before, undoes=decided, reason=reason)
     try:
         append(engine, chain, decided, [row])
     except ConflictError as error:
@@ -364,11 +356,6 @@ def _held(state: State, alias: str) -> str | None:
     if one is None or one.model_version == _NONE or (one.model_name, one.model_version) in state.pruned:
         return None
     return one.model_version
-
-
-def _first(found: dict[str, str], version: str) -> str:
-    """The alias a version is known by: champion, where it is that too."""
-    return CHAMPION if found.get(CHAMPION) == version else next(alias for alias in found if found[alias] == version)
 
 
 def _version(registry: ModelRegistry, model_name: str, version: str) -> ModelVersion:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.definitions import counted
-from experiments.errors import EngineError
-from experiments.services.plots import check_target
+from experiments.services.plots import check_target, save
 from experiments.services.registry.comparing import Measured, cell
 from experiments.services.registry.telling import code_of, environment_of, figure, status_of, time
 from experiments.services.reports.formats import one_line, shortened
@@ -96,7 +94,7 @@ def plot_lineage(lineage: Lineage, path: str | Path) -> Path:
         _arrow(axes, places[start], places[end], colours[start])
     for box in boxes:
         _draw_box(axes, places[box.key], box)
-    return _save(figure, target)
+    return save(figure, target)
 
 
 def plot_version_comparison(comparison: VersionComparison, path: str | Path) -> Path:
@@ -149,7 +147,7 @@ def plot_version_comparison(comparison: VersionComparison, path: str | Path) -> 
     if not rows:
         figure.text(0.03, (words + panels / 2) / height, "No metric is recorded of either.", color=_GREY, fontsize=10)
     _write_differences(axes, told, left_out)
-    return _save(figure, target)
+    return save(figure, target)
 
 
 def _boxes(lineage: Lineage) -> tuple[list[_Box], list[tuple[str, str]]]:
@@ -340,14 +338,3 @@ def _write_differences(axes: Axes, told: list[tuple[str, str, str]], left_out: i
     if left_out:
         words = f"and {left_out:,} more: the comparison as text has them all"
         axes.text(0, 0.46 + 0.27 * len(told), words, color=_GREY, **looks)
-
-
-def _save(figure: Figure, target: Path) -> Path:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a name may have signs no font has
-            figure.savefig(target, dpi=130)
-    except OSError as error:
-        msg = f"{target} cannot be written: {error.strerror}."
-        raise EngineError(msg) from error
-    return target

@@ -32,6 +32,7 @@ from experiments.services.registry.record import ModelVersion, versions_in
 from experiments.services.registry.saving import put
 from experiments.services.registry.standing import StandingsReader
 from experiments.services.registry.versions import (
+    ALIASES,
     CHAMPION,
     check_alias,
     check_name,
@@ -510,7 +511,8 @@ class ModelRegistry:
 
     def aliases(self, model_name: str) -> dict[str, str]:
         """The versions of a model that are deployed, by alias."""
-        return deployment.aliases(self._engine, model_name)
+        standings = self._standings.read(self._engine)
+        return {alias: one for alias in ALIASES if (one := standings.version_of(model_name, alias)) is not None}
 
     def sweep(self, *, older_than_hours: float = 1.0, dry_run: bool = False) -> Swept:
         """Remove what is left of saves and deletions that were interrupted; see `sweeping.sweep`."""

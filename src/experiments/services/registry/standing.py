@@ -94,6 +94,8 @@ def standings_in(turns: Iterable[Mapping[str, Any]]) -> Standings:
     standings = {variant: Standing(deployment_status=how) for variant, (_, how) in ended.items()}
     # the champion last: a version that is both goes by it, and counts from the later of the two times
     for (_, alias), (variant, _, when) in sorted(held.items(), key=lambda one: one[0][1] == CHAMPION):
+        if not variant[1]:  # an alias left without a version
+            continue
         since = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
         other = standings.get(variant, Standing()).deployed_at
         standings[variant] = Standing(

@@ -84,7 +84,7 @@ def sweep(registry: ModelRegistry, *, older_than_hours: float = 1.0, dry_run: bo
 
 def _sweep(engine: Engine, files: ModelFiles, until: dt.datetime, *, dry_run: bool) -> Swept:
     # the files first: what is saved while we look has a row by the time the rows are read
-    there = [(path, written) for path, written in files.all()]
+    there = list(files.all())
     left = [row for row in records(select(engine, "unfinished_models")) if row["is_deleted"] or _time(row) <= until]
     rows = records(select(engine, "model_files"))
     known = {_inside(row["file_path"]) for row in rows}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING
 
-from experiments.errors import EngineError, InvalidInputError
-from experiments.services.plots import check_target
+from experiments.errors import InvalidInputError
+from experiments.services.plots import check_target, save
 from experiments.services.tracking.runs import COUNTED_BY
 
 if TYPE_CHECKING:
@@ -58,11 +57,4 @@ def plot_points(points: pd.DataFrame, path: str | Path, title: str) -> Path:
         axis.set_title(str(name), fontsize=9, parse_math=False)
         axis.set_xlabel(by or "points", fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a name may have signs no font has
-            figure.savefig(target, dpi=130)
-    except OSError as error:
-        msg = f"{target} cannot be written: {error.strerror}."
-        raise EngineError(msg) from error
-    return target
+    return save(figure, target)
